@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What flows through the stack: state, proposal, command, verdict.
+
+Frames follow REP-105 and units REP-103 (SI; x forward, y left, z up; radians). Positions are in the fixed
+frame named by `frame_id` (`odom` unless a scenario says otherwise), body quantities in `base_link`.
+All stamps and `now` are seconds of one clock: simulated time in simulation, system time on a robot.
+Arrays are stored read-only: a state that was judged is the state that is logged.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+FIXED_FRAME = "odom"
+
+
+def _frozen(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
+    """Return `values` as a read-only float64 array; -1 in `shape` matches any length."""
+    array = np.array(values, dtype=np.float64)
+    if array.size == 0 and -1 in shape:
+        array = array.reshape([0 if n == -1 else n for n in shape])
+    if array.ndim != len(shape) or any(n not in (-1, m) for n, m in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    array.setflags(write=False)
+    return array
+
+
+class Mode(IntEnum):
+    """Operating mode set by the supervisor, ordered from most to least permissive."""
+
+    NORMAL = 0
+    SPEED_SEPARATION = 1
+    POWER_FORCE_LIMITED = 2
+    PROTECTIVE_STOP = 3
+    EMERGENCY_STOP = 4
+
+
+class Status(StrEnum):
+    """Outcome of one tick; the value is what the operator should know."""
+
+    PASSED = "the proposal went through unchanged"
+    FILTERED = "the proposal was changed by at least one stage to keep the margin"
+    BACKUP = "no trusted solution was available; the certified backup action (brake) was sent"
+    NO_PROPOSAL = "there is no fresh, finite proposal; the robot is held at standstill"
+    STOPPED = "an input or mode forbids motion; zero velocity was sent"
+    LATCHED = "a fault that needs an acknowledgement stopped the robot; call reset after finding its cause"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """Tracked moving obstacles, modelled as discs of constant velocity with growing uncertainty."""
+
+    stamp: float
+    """Time at which the positions hold. [s]"""
+    frame_id: str
+    """Frame of `position` and `velocity`; the arc refuses any other than the state's."""
+    position: Array
+    """Centres, shape (n, 2). [m]"""
+    velocity: Array
+    """Velocities in the fixed frame, shape (n, 2). [m/s]"""
+    radius: Array
+    """Radii, shape (n,). [m]"""
+    position_std: Array
+    """Standard deviation of each position coordinate, shape (n,). [m]"""
+    velocity_std: Array
+    """Standard deviation of each velocity coordinate, shape (n,). [m/s]"""
+    ids: tuple[str, ...] = ()
+    """Track identities, for logs; empty or one per obstacle."""
+
+    def __post_init__(self) -> None:
+        n = len(self.position)
+        for name, shape in (
+            ("position", (n, 2)),
+            ("velocity", (n, 2)),
+            ("radius", (n,)),
+            ("position_std", (n,)),
+            ("velocity_std", (n,)),
+        ):
+            object.__setattr__(self, name, _frozen(getattr(self, name), shape, f"Obstacles.{name}"))
+        if self.ids and len(self.ids) != n:
+            raise ValueError(f"Obstacles.ids must be empty or have one entry per obstacle, got {len(self.ids)} for {n}")
+
+    @classmethod
+    def none(cls, stamp: float, frame_id: str = FIXED_FRAME) -> "Obstacles":
+        """No moving obstacles, as a measurement made at `stamp` [s]."""
+        empty = np.zeros((0, 2))
+        return cls(stamp, frame_id, empty, empty, np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """Static surroundings as line segments; a lidar return is a segment of zero length."""
+
+    stamp: float
+    """Time at which they were seen; `inf` for a map that does not age. [s]"""
+    frame_id: str
+    """Frame of `segments`."""
+    segments: Array
+    """End points x1, y1, x2, y2; shape (m, 4). [m]"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", _frozen(self.segments, (-1, 4), "Walls.segments"))
+
+    @classmethod
+    def none(cls, frame_id: str = FIXED_FRAME) -> "Walls":
+        """No static surroundings; never stale."""
+        return cls(np.inf, frame_id, np.zeros((0, 4)))
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseState:
+    """Measured state of a planar mobile base and of what surrounds it."""
+
+    stamp: float
+    """Time at which `pose` and `twist` were measured. [s]"""
+    frame_id: str
+    """Fixed frame of `pose`."""
+    pose: Array
+    """x, y, yaw of base_link in the fixed frame, shape (3,). [m, m, rad]"""
+    twist: Array
+    """Forward and yaw velocity in base_link, shape (2,). [m/s, rad/s]"""
+    obstacles: Obstacles
+    """Moving obstacles, with a stamp of their own."""
+    walls: Walls
+    """Static surroundings, with a stamp of their own."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pose", _frozen(self.pose, (3,), "BaseState.pose"))
+        object.__setattr__(self, "twist", _frozen(self.twist, (2,), "BaseState.twist"))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the task policy wants: a body velocity for the mobile base."""
+
+    stamp: float
+    """Time at which the policy decided. [s]"""
+    twist: Array
+    """Forward and yaw velocity in base_link, shape (2,). [m/s, rad/s]"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "twist", _frozen(self.twist, (2,), "Proposal.twist"))
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One stage's change of the command, and why."""
+
+    stage: str
+    """Name of the stage."""
+    reason: str
+    """Sentence with quantity, value, limit and unit."""
+    change: float
+    """Norm of the change of the command in the command's own units; mixed units are summed as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Result of one tick of the reflex arc."""
+
+    now: float
+    """Time of the tick. [s]"""
+    command: Array
+    """What the robot receives: forward and yaw velocity, shape (2,). [m/s, rad/s]"""
+    status: Status
+    """Outcome; its value is a sentence."""
+    mode: Mode
+    """Mode under which the tick ran (a latched fault raises it to PROTECTIVE_STOP)."""
+    margin: float
+    """Smallest barrier value h over all obstacles and walls at the command; NaN when it was not computed. [m]"""
+    slack: float
+    """How far the barrier is violated even by the best admissible command, >= 0. [m]"""
+    risk: float
+    """Critic's estimate of the discounted failure probability; NaN without a critic stage."""
+    interventions: tuple[Intervention, ...] = ()
+    """Every stage that changed the command, in order."""
+    faults: tuple[str, ...] = ()
+    """Names from the fault table that were present in this tick."""
+    time_used: float = field(default=0.0, compare=False)
+    """Wall time of the tick. [s] Excluded from comparison: a replay has the same verdict at another speed."""
+    stage_times: tuple[float, ...] = field(default=(), compare=False)
+    """Wall time per stage in the arc's order. [s]"""
+
+    @property
+    def intervened(self) -> bool:
+        """Whether the command differs from the proposal."""
+        return bool(self.interventions)
