@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves behind: recordings, logs, replays and the HTML report."""

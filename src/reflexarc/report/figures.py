@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of the report as inline SVG: speeds, margin, distance and tick times over time.
+
+Long series are thinned to the minimum and maximum of each bin, so no spike disappears.
+"""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reflexarc.core.types import Array
+from reflexarc.report import style
+from reflexarc.report.runlog import RunLog
+
+BINS = 600
+"""Bins along the time axis; two points each is about one per pixel of the page."""
+PAGE_INCHES = 9.6
+STAGE_MERGE_S = 0.1
+"""Shaded spans closer than this are drawn as one; below a pixel on the page."""
+
+
+def svg(figure: Figure) -> str:
+    """Return `figure` as an SVG element that scales with the page, and close it."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def thin(time: Array, values: Array, bins: int = BINS) -> tuple[Array, Array]:
+    """Return at most 2 points per bin, each bin's minimum and maximum in their order in time; NaN bins stay gaps."""
+    if len(time) <= 2 * bins:
+        return time, values
+    edges = np.linspace(0, len(time), bins + 1).astype(int)
+    kept: list[int] = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        piece = values[start:stop]
+        if np.all(np.isnan(piece)):
+            kept.append(start)
+        else:
+            kept.extend(sorted({start + int(np.nanargmin(piece)), start + int(np.nanargmax(piece))}))
+    index = np.array(kept)
+    return time[index], values[index]
+
+
+def speed_figure(log: RunLog, stages: tuple[str, ...]) -> str:
+    """Draw proposed against commanded speed and yaw rate, interventions shaded by stage."""
+    with mpl.rc_context(style.SETTINGS):
+        figure, axes = plt.subplots(2, 1, figsize=(PAGE_INCHES, 4.2), sharex=True, height_ratios=(3, 2))
+        for axis, column, title in zip(axes, (0, 1), ("Forward speed [m/s]", "Yaw rate [rad/s]"), strict=True):
+            axis.plot(*thin(log.time, log.proposal[:, column]), color=style.PROPOSAL, lw=1.2, label="proposal")
+            axis.plot(*thin(log.time, log.twist[:, column]), color=style.INK, lw=0.7, alpha=0.5, label="measured")
+            axis.plot(*thin(log.time, log.command[:, column]), color=style.WITH_ARC, lw=1.3, label="command")
+            axis.set_title(title)
+            _shade(axis, log, stages)
+        _mark_contacts(axes[0], log)
+        axes[1].set_xlabel("simulated time [s]")
+        _legend(axes[0])
+        _align(figure)
+        return svg(figure)
+
+
+def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
+    """Draw the barrier margin h over time; below zero the safe set is left."""
+    with mpl.rc_context(style.SETTINGS):
+        figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.3))
+        axis.plot(*thin(log.time, np.minimum(log.margin, 6.0)), color=style.WITH_ARC, lw=1.1, label="margin h")
+        axis.axhline(0.0, color=style.VERMILION, lw=1.0, label="edge of the safe set")
+        axis.set_title("Barrier margin h [m], cut at 6 m")
+        axis.set_xlabel("simulated time [s]")
+        _shade(axis, log, stages)
+        _legend(axis)
+        _align(figure)
+        return svg(figure)
+
+
+def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
+    """Draw the clearance to the nearest pedestrian for each (label, colour, log); contacts are crosses at zero."""
+    with mpl.rc_context(style.SETTINGS):
+        figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.6))
+        for label, colour, log in runs:
+            axis.plot(*thin(log.time, np.minimum(log.min_distance, 6.0)), color=colour, lw=1.1, label=label)
+            _mark_contacts(axis, log, colour, f"pedestrian contact, {label}")
+        axis.set_ylim(bottom=-0.15)
+        axis.set_title("Clearance to the nearest pedestrian [m], cut at 6 m")
+        axis.set_xlabel("simulated time [s]")
+        _legend(axis)
+        _align(figure)
+        return svg(figure)
+
+
+def tick_figure(log: RunLog, period: float) -> str:
+    """Draw how long ticks took and, for a live run, how late they began; `period` is the control period [s]."""
+    used = log.tick_time[np.isfinite(log.tick_time)] * 1e6
+    late = log.lateness[np.isfinite(log.lateness)] * 1e3
+    with mpl.rc_context(style.SETTINGS):
+        figure, axes = plt.subplots(1, 2 if len(late) else 1, figsize=(PAGE_INCHES, 2.6), squeeze=False)
+        if len(used):
+            axes[0, 0].hist(used, bins=_log_bins(used), color=style.WITH_ARC)
+            axes[0, 0].set_xscale("log")
+            for quantile, dash in ((50, "-"), (99, "--")):
+                value = np.percentile(used, quantile)
+                axes[0, 0].axvline(value, color=style.INK, lw=1, ls=dash, label=f"p{quantile} = {value:.0f} µs")
+            _legend(axes[0, 0])
+        axes[0, 0].set_title("Time used by a tick [µs], ticks per bin")
+        axes[0, 0].set_yscale("log")
+        if len(late):
+            axes[0, 1].hist(np.maximum(late, 1e-3), bins=_log_bins(np.maximum(late, 1e-3)), color=style.GREEN)
+            axes[0, 1].set_xscale("log")
+            axes[0, 1].set_yscale("log")
+            limit = 0.5e3 * period
+            missed = float(np.mean(late > limit))
+            axes[0, 1].axvline(
+                limit, color=style.VERMILION, lw=1.2, label=f"half a period, {missed:.2%} of ticks later than this"
+            )
+            axes[0, 1].set_title("How late ticks began [ms], ticks per bin")
+            _legend(axes[0, 1])
+        _align(figure)
+        return svg(figure)
+
+
+def _log_bins(values: Array) -> Array:
+    low, high = max(float(values.min()), 1e-3), max(float(values.max()), 2e-3)
+    return np.geomspace(low * 0.99, high * 1.01, 60)
+
+
+def _shade(axis: Axes, log: RunLog, stages: tuple[str, ...]) -> None:
+    """Shade the time during which each stage changed the command."""
+    for column, stage in enumerate(log.stages):
+        active = log.time[log.changed[:, column] > 0]
+        if len(active) == 0:
+            continue
+        breaks = np.flatnonzero(np.diff(active) > STAGE_MERGE_S)
+        starts = active[np.r_[0, breaks + 1]]
+        ends = active[np.r_[breaks, len(active) - 1]]
+        colour = style.stage_colour(stage, stages)
+        for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            axis.axvspan(
+                start, max(end, start + 0.02), color=colour, alpha=0.25, lw=0, label=f"{stage} intervenes" if i == 0 else None
+            )
+
+
+def _mark_contacts(axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str = "pedestrian contact") -> None:
+    contacts = [event for event in log.events_of("contact") if event["contact_class"] == "pedestrian"]
+    if contacts:
+        times = [event["time"] for event in contacts]
+        axis.plot(times, np.zeros(len(times)), "x", color=colour, ms=7, mew=2, ls="", label=label, clip_on=False)
+
+
+def _legend(axis: Axes) -> None:
+    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, borderaxespad=0.1, handlelength=1.4)
+
+
+def _align(figure: Figure) -> None:
+    """Give every figure of the page the same left and right edge, so that equal times lie below each other."""
+    height = figure.get_figheight()
+    figure.set_layout_engine("none")
+    figure.subplots_adjust(left=0.05, right=0.99, top=1 - 0.32 / height, bottom=0.45 / height, hspace=0.3, wspace=0.15)
