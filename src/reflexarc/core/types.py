@@ -44,7 +44,7 @@ class Status(StrEnum):
 
     PASSED = "the proposal went through unchanged"
     FILTERED = "the proposal was changed by at least one stage to keep the margin"
-    BACKUP = "no trusted solution was available; the certified backup action (brake) was sent"
+    BACKUP = "no solution could be trusted; the certified backup action was sent"
     NO_PROPOSAL = "there is no fresh, finite proposal; the robot is held at standstill"
     STOPPED = "an input or mode forbids motion; zero velocity was sent"
     LATCHED = "a fault that needs an acknowledgement stopped the robot; call reset after finding its cause"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the reflex arc for a mobile base. None of them can change while the arc is active."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reflexarc.core.config import from_mapping, quantity
+from reflexarc.core.types import FIXED_FRAME
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessConfig:
+    """Oldest inputs on which the robot may move."""
+
+    state_s: float = quantity(0.1, unit="s", low=0.001, high=1.0, doc="oldest pose and twist")
+    obstacles_s: float = quantity(0.3, unit="s", low=0.001, high=2.0, doc="oldest tracked obstacles")
+    walls_s: float = quantity(0.5, unit="s", low=0.001, high=5.0, doc="oldest lidar walls; a map has no age")
+    proposal_s: float = quantity(0.3, unit="s", low=0.001, high=2.0, doc="oldest proposal of the task policy")
+
+
+@dataclass(frozen=True, slots=True)
+class ModeLimitsConfig:
+    """Speed allowed in each mode; the two stop modes always mean zero."""
+
+    normal_m_s: float = quantity(3.56, unit="m/s", low=0.0, high=5.0, doc="NORMAL: the robot's own top speed")
+    speed_separation_m_s: float = quantity(
+        1.5, unit="m/s", low=0.0, high=5.0, doc="SPEED_SEPARATION: a brisk walking pace"
+    )
+    power_force_limited_m_s: float = quantity(
+        0.25, unit="m/s", low=0.0, high=0.25, doc="POWER_FORCE_LIMITED: reduced speed of ISO 10218-1:2011, 5.6.2"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierConfig:
+    """Numbers of the stopping barrier that are not properties of the robot."""
+
+    enabled: bool = quantity(True, doc="whether the stage filters; only a study switches it off")
+    clearance_m: float = quantity(0.10, unit="m", low=0.0, high=2.0, doc="distance left to people")
+    wall_clearance_m: float = quantity(0.05, unit="m", low=0.0, high=2.0, doc="distance left to walls")
+    sigmas: float = quantity(2.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered")
+    obstacle_acceleration_m_s2: float = quantity(
+        1.0, unit="m/s^2", low=0.0, high=10.0, doc="acceleration a pedestrian may add while the robot brakes"
+    )
+    creep_speed_m_s: float = quantity(
+        0.05, unit="m/s", low=0.0, high=0.1, doc="below this the robot counts as standing"
+    )
+    rows: int = quantity(12, low=2, high=64, doc="rows of the quadratic programme; all others are still enforced")
+    speed_scale_m_s: float = quantity(
+        1.0, unit="m/s", low=0.01, high=10.0, doc="change of speed that costs as much as one yaw_rate_scale"
+    )
+    yaw_rate_scale_rad_s: float = quantity(
+        0.5, unit="rad/s", low=0.01, high=10.0, doc="change of yaw rate that costs as much as one speed_scale"
+    )
+    tolerance: float = quantity(1e-4, low=1e-9, high=1e-2, doc="largest residual of an accepted solution")
+    max_iterations: int = quantity(400, low=10, high=10000, doc="ADMM iterations before a solve counts as failed")
+
+
+@dataclass(frozen=True, slots=True)
+class ArcConfig:
+    """Everything that decides what the arc does, besides its inputs."""
+
+    robot: str = quantity("segway_e1", doc="robot whose limits apply, a folder of models/")
+    rate_hz: float = quantity(200.0, unit="Hz", low=10.0, high=1000.0, doc="tick rate")
+    frame_id: str = quantity(FIXED_FRAME, doc="fixed frame in which all inputs must arrive")
+    latency_s: float | None = quantity(
+        None, unit="s", low=0.0, high=0.5, doc="actuation latency; null takes the robot's measured one"
+    )
+    max_closing_speed_m_s: float = quantity(
+        4.0, unit="m/s", low=0.1, high=20.0, doc="fastest pedestrian that is looked out for; sets the range"
+    )
+    walls_sectors: int = quantity(60, low=8, high=720, doc="sectors of the lidar scan, nearest return of each")
+    freshness: FreshnessConfig = quantity(FreshnessConfig(), doc="oldest acceptable inputs")
+    mode_limits: ModeLimitsConfig = quantity(ModeLimitsConfig(), doc="speed per mode")
+    barrier: BarrierConfig = quantity(BarrierConfig(), doc="the stopping barrier")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "arc") -> "ArcConfig":
+        """Build from a YAML mapping.
+
+        Raises:
+            ConfigError: unknown key, wrong type or value out of bounds; the message names it and what is allowed.
+        """
+        return from_mapping(cls, data, where)
+
+    @property
+    def period(self) -> float:
+        """Time between two ticks. [s]"""
+        return 1.0 / self.rate_hz
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.rate_hz):
+            raise ValueError("rate_hz must be finite")
+        if self.freshness.state_s < self.period:
+            raise ValueError(
+                f"freshness.state_s = {self.freshness.state_s} s is shorter than one period, {self.period} s"
+            )

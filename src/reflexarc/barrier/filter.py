@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The barrier stage: the command nearest to the proposal from which the robot can still stop in time.
+
+In the programme's coordinates z = (v / v_s, omega / omega_s):
+
+    minimise |z - z_0|^2   subject to   rows of the stopping barrier,  0 <= v <= v_0 (v_0 <= v <= 0 in reverse),
+                                        |omega| <= omega_max
+
+The filter never drives faster than the proposal and never reverses its direction, but it may turn to keep more of the
+speed. The rows are tangents; the exact barrier is enforced on the solution by shrinking it along its ray. If the solver's
+answer fails the residual check, the backup is the largest admissible share of the proposal itself, which is closed-form and
+needs no solver; at worst it is zero, which is always admissible.
+"""
+
+import math
+
+import numpy as np
+
+from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.stage import Tick
+from reflexarc.barrier.qp import OsqpProjection
+from reflexarc.barrier.stopping import (
+    StoppingParameters,
+    admissible_share,
+    barrier_margin,
+    linear_rows,
+    required_range,
+    row_table,
+    stopping_rows,
+)
+from reflexarc.core.types import Array, BaseState, Status
+from reflexarc.robots import BaseRobot
+
+_ZERO = 1e-12
+
+
+def stopping_parameters(config: ArcConfig, robot: BaseRobot) -> StoppingParameters:
+    """Join the robot's guaranteed numbers and the configuration into the barrier's parameters."""
+    barrier = config.barrier
+    latency = robot.actuation_latency if config.latency_s is None else config.latency_s
+    parameters = StoppingParameters(
+        half_length=robot.length / 2.0,
+        half_width=robot.width / 2.0,
+        deceleration=robot.max_deceleration,
+        yaw_deceleration=robot.max_yaw_deceleration,
+        delay=config.period + latency,
+        clearance=barrier.clearance_m,
+        wall_clearance=barrier.wall_clearance_m,
+        sigmas=barrier.sigmas,
+        obstacle_acceleration=barrier.obstacle_acceleration_m_s2,
+        creep_speed=barrier.creep_speed_m_s,
+        range_limit=0.0,
+    )
+    reach = required_range(parameters, robot.max_speed, robot.max_yaw_rate, config.max_closing_speed_m_s)
+    return parameters._replace(range_limit=reach)
+
+
+class BarrierStage:
+    """Filters the command through the stopping barrier of all obstacles and walls."""
+
+    name = "barrier"
+
+    def __init__(self, config: ArcConfig, robot: BaseRobot):
+        """Set up the solver and compile the kernels; takes seconds the first time on a machine."""
+        self.parameters = stopping_parameters(config, robot)
+        self._enabled = config.barrier.enabled
+        self._scale = np.array([config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s])
+        self._max_yaw = robot.max_yaw_rate / self._scale[1]
+        self._period = config.period
+        self._solver = OsqpProjection(2, config.barrier.rows, config.barrier.tolerance, config.barrier.max_iterations)
+        self._normals = np.zeros((config.barrier.rows, 2))
+        self._offsets = np.zeros(config.barrier.rows)
+        self._ages = np.zeros(2)
+        self._pose = np.zeros(3)
+        self._rows = row_table(64)
+        self._count = 0
+
+    def reset(self) -> None:
+        """Nothing to forget: the filter has no memory."""
+        self._count = 0
+
+    def apply(self, tick: Tick) -> None:
+        """Replace the command by the nearest admissible one and set the tick's margin and slack."""
+        state = tick.state
+        assert state is not None  # the sanity stage ends the tick otherwise
+        self._build_rows(state, tick.now)
+        if self._enabled:
+            self._filter(tick)
+        self.measure(tick)
+
+    def measure(self, tick: Tick) -> None:
+        """Set margin and slack from what the robot will really do in the next period.
+
+        A command below what the drive can brake to within one period is not reached at once: the effective speed is
+        the command, or the measured speed less one period of braking if that is larger.
+        """
+        state, p = tick.state, self.parameters
+        assert state is not None
+        reachable = abs(state.twist[0]) - p.deceleration * self._period
+        forward = float(tick.command[0])
+        if reachable > abs(forward):
+            forward = math.copysign(reachable, state.twist[0])
+        tick.margin, source = barrier_margin(self._rows, self._count, forward, float(tick.command[1]), p)
+        violated = source >= 0 and tick.margin < 0.0 and abs(forward) > p.creep_speed
+        tick.slack = -tick.margin if violated else 0.0
+
+    def share(self, forward: float, yaw: float) -> tuple[float, int]:
+        """Return the admissible share of a command under the rows of the newest tick, and the thing that binds."""
+        return admissible_share(self._rows, self._count, forward, yaw, self.parameters)
+
+    def describe(self, source: int, state: BaseState) -> str:
+        """Name a thing by its index in the row table, with gap and closing speed, for the verdict."""
+        row = next(r for r in self._rows[: self._count] if int(r[8]) == source)
+        obstacles = state.obstacles
+        if source < len(obstacles):
+            name = f"obstacle {obstacles.ids[source] if obstacles.ids else source}"
+        else:
+            name = f"wall {source - len(obstacles)}"
+        return f"{name} at {row[0]:.2f} m, closing at {row[6]:.2f} m/s"
+
+    def _build_rows(self, state: BaseState, now: float) -> None:
+        obstacles, walls = state.obstacles, state.walls
+        things = len(obstacles) + len(walls)
+        if 2 * things > len(self._rows):
+            self._rows = row_table(2 * things)
+        _predict(state, now, self._pose)
+        self._ages[0] = max(0.0, now - obstacles.stamp)
+        self._count = stopping_rows(
+            self._pose,
+            self._ages,
+            obstacles.position,
+            obstacles.velocity,
+            obstacles.radius,
+            obstacles.position_std,
+            obstacles.velocity_std,
+            walls.segments,
+            self.parameters,
+            self._rows,
+        )
+
+    def _filter(self, tick: Tick) -> None:
+        forward, yaw = float(tick.command[0]), float(tick.command[1])
+        if abs(forward) < _ZERO and abs(yaw) < _ZERO:
+            return
+        share, source = self.share(forward, yaw)
+        if share >= 1.0:
+            return  # the proposal is admissible: it is its own projection
+        state = tick.state
+        assert state is not None
+        reason = f"{self.describe(source, state)}: {share:.0%} of the proposal is admissible"
+        answer = self._project(forward, yaw)
+        if answer is None:
+            tick.faults.append("solver_failed")
+            reason += "; no solution passed the residual check, so this share was sent"
+            tick.change(self.name, share * forward, share * yaw, reason, Status.BACKUP)
+            return
+        new_forward, new_yaw = answer
+        share, _ = self.share(new_forward, new_yaw)
+        tick.change(self.name, share * new_forward, share * new_yaw, reason)
+
+    def _project(self, forward: float, yaw: float) -> tuple[float, float] | None:
+        scale_v, scale_w = self._scale
+        used = linear_rows(
+            self._rows,
+            self._count,
+            forward,
+            yaw,
+            scale_v,
+            scale_w,
+            self.parameters,
+            self._normals,
+            self._offsets,
+        )
+        target = np.array([forward / scale_v, yaw / scale_w])
+        lower = np.array([min(0.0, target[0]), -max(self._max_yaw, abs(target[1]))])
+        upper = np.array([max(0.0, target[0]), -lower[1]])
+        solution = self._solver.solve(target, self._normals[:used], self._offsets[:used], lower, upper)
+        if not solution.found:
+            return None
+        z = np.minimum(upper, np.maximum(lower, solution.z))
+        return float(z[0] * scale_v), float(z[1] * scale_w)
+
+
+def _predict(state: BaseState, now: float, out: Array) -> None:
+    """Carry the pose from its stamp to `now` with the measured twist (exact arc of a unicycle)."""
+    x, y, yaw = state.pose
+    v, omega = state.twist
+    age = max(0.0, now - state.stamp)
+    turn = omega * age
+    if abs(turn) < 1e-6:
+        half = yaw + 0.5 * turn
+        out[0], out[1] = x + v * age * math.cos(half), y + v * age * math.sin(half)
+    else:
+        radius = v / omega
+        out[0] = x + radius * (math.sin(yaw + turn) - math.sin(yaw))
+        out[1] = y - radius * (math.cos(yaw + turn) - math.cos(yaw))
+    out[2] = yaw + turn

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Projection onto a polytope with OSQP: the quadratic programme of the barrier filter.
+
+    minimise   |z - z_0|^2 / 2
+    subject to A z <= b           (rows, at most `capacity`)
+               lower <= z <= upper
+
+The sparsity pattern is fixed at construction (every row dense, unused rows zero), so that a solve is a data update of one
+OSQP workspace (Stellato et al., OSQP: An Operator Splitting Solver for Quadratic Programs, Math. Prog. Comp. 12, 2020).
+Every solve starts from the same point with the same step size: the answer is a function of the problem alone, which makes a
+replay bit-exact. Whatever OSQP says, the answer is used only if it passes the residual check made here.
+"""
+
+import time
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import osqp
+import scipy.sparse
+
+from reflexarc.core.types import Array
+
+
+class QpSolution(NamedTuple):
+    """Answer of a solver and what an independent check thinks of it."""
+
+    found: bool
+    """Whether `z` passed the residual check; nothing else may be used as an answer."""
+    z: Array
+    """Minimiser, shape (n,); meaningless unless `found`."""
+    primal_residual: float
+    """Largest violation of a row or bound at `z`."""
+    dual_residual: float
+    """Largest component of the stationarity error z - z_0 + A^T y."""
+    iterations: int
+    """ADMM iterations."""
+    seconds: float
+    """Wall time of update, solve and check. [s]"""
+
+
+@numba.njit(cache=True)
+def qp_residuals(z, multipliers, target, normals, offsets, lower, upper):
+    """Return the largest primal violation and the largest stationarity error of a candidate solution.
+
+    Args:
+        z: candidate, shape (n,).
+        multipliers: of the bounds, then of the rows, shape (n + m,); positive where an upper limit is active.
+        target: z_0, shape (n,).
+        normals: A, shape (m, n).
+        offsets: b, shape (m,).
+        lower: shape (n,).
+        upper: shape (n,).
+    """
+    n, m = z.shape[0], offsets.shape[0]
+    primal = 0.0
+    dual = 0.0
+    for j in range(n):
+        primal = max(primal, lower[j] - z[j], z[j] - upper[j])
+        gradient = z[j] - target[j] + multipliers[j]
+        for i in range(m):
+            gradient += normals[i, j] * multipliers[n + i]
+        dual = max(dual, abs(gradient))
+    for i in range(m):
+        value = -offsets[i]
+        for j in range(n):
+            value += normals[i, j] * z[j]
+        primal = max(primal, value)
+        # A multiplier on an inactive row, or one of the wrong sign, would fake stationarity.
+        dual = max(dual, -multipliers[n + i], min(multipliers[n + i], -value))
+    if not np.isfinite(primal + dual):
+        return np.inf, np.inf
+    return primal, dual
+
+
+@numba.njit(cache=True)
+def _starting_point(target, normals, offsets, lower, upper, z, y):
+    """Fill z, y with the projection onto the row that `target` violates most, clipped to the bounds.
+
+    It is the solution when that row alone is active, and it depends on the problem alone (no memory of earlier solves).
+    """
+    n, m = target.shape[0], offsets.shape[0]
+    y[:] = 0.0
+    worst, excess = -1, 0.0
+    for i in range(m):
+        value = -offsets[i]
+        for j in range(n):
+            value += normals[i, j] * target[j]
+        if value > excess:
+            worst, excess = i, value
+    for j in range(n):
+        z[j] = target[j]
+        if worst >= 0:
+            z[j] -= excess * normals[worst, j]
+        free = z[j]
+        z[j] = min(upper[j], max(lower[j], free))
+        y[j] = free - z[j]
+    if worst >= 0:
+        y[n + worst] = excess
+
+
+class OsqpProjection:
+    """One OSQP workspace for problems of n variables and at most `capacity` rows."""
+
+    def __init__(self, n: int, capacity: int, tolerance: float = 1e-4, max_iterations: int = 400):
+        """Set the solver up.
+
+        Args:
+            n: number of variables.
+            capacity: largest number of rows.
+            tolerance: largest primal and dual residual that the check accepts, in the units of z.
+            max_iterations: ADMM iterations after which the solve counts as failed; bounds the time of a tick.
+        """
+        self.n, self.capacity, self.tolerance = n, capacity, tolerance
+        m = n + capacity
+        pattern = np.vstack([np.eye(n), np.ones((capacity, n))])
+        self._matrix = scipy.sparse.csc_matrix(pattern)
+        self._entries = self._matrix.data  # column-major values; bounds stay 1, rows are rewritten each solve
+        self._row_slots = np.array([np.arange(j * (1 + capacity) + 1, (j + 1) * (1 + capacity)) for j in range(n)])
+        self._lower = np.full(m, -np.inf)
+        self._upper = np.full(m, np.inf)
+        self._start_z, self._start_y = np.zeros(n), np.zeros(m)
+        self._solver = osqp.OSQP()
+        self._solver.setup(
+            scipy.sparse.identity(n, format="csc"),
+            np.zeros(n),
+            self._matrix,
+            self._lower,
+            self._upper,
+            verbose=False,
+            scaling=0,  # the rows arrive with unit length
+            adaptive_rho=False,  # a step size that depends on timing or history would break the replay
+            rho=10.0,  # of 0.1 to 10, and with alpha = 1.8, the fewest unsolved problems in crowds of 20
+            alpha=1.8,
+            eps_abs=0.1 * tolerance,
+            eps_rel=0.0,
+            max_iter=max_iterations,
+            check_termination=5,
+            polishing=False,
+            warm_starting=True,
+        )
+
+    def solve(self, target: Array, normals: Array, offsets: Array, lower: Array, upper: Array) -> QpSolution:
+        """Project `target` onto the polytope.
+
+        Args:
+            target: z_0, shape (n,).
+            normals: A, rows of unit length, shape (m, n) with m <= capacity.
+            offsets: b, shape (m,).
+            lower: shape (n,).
+            upper: shape (n,).
+        """
+        started = time.perf_counter()
+        n, m = self.n, len(offsets)
+        slots = self._row_slots
+        self._entries[slots] = 0.0
+        for j in range(n):
+            self._entries[slots[j, :m]] = normals[:, j]
+        self._lower[:n], self._upper[:n] = lower, upper
+        self._upper[n : n + m] = offsets
+        self._upper[n + m :] = np.inf
+        self._solver.update(q=-target, l=self._lower, u=self._upper, Ax=self._entries)
+        _starting_point(target, normals, offsets, lower, upper, self._start_z, self._start_y)
+        self._solver.warm_start(x=self._start_z, y=self._start_y)
+        result = self._solver.solve(raise_error=False)
+        z, y = np.asarray(result.x), np.asarray(result.y)
+        primal, dual = qp_residuals(z, y[: n + m], target, normals, offsets, lower, upper)
+        found = primal <= self.tolerance and dual <= self.tolerance
+        return QpSolution(found, z, primal, dual, result.info.iter, time.perf_counter() - started)

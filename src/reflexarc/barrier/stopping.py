@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Stopping barrier of a mobile base: it can always come to rest before anything touches it.
+
+For a thing at gap d [m] along the unit normal n (from the footprint to the thing, in base_link) the barrier at the
+command u = (v, omega) is what is left of the gap when the robot, having held u for the delay tau, has braked to rest
+while the thing kept coming:
+
+    h(u) = d - z - w T(v) - a_p T(v)^2 / 2 - s(u) (tau + |v| / (2 a) + |omega| / (2 alpha)),   T(v) = tau + |v| / a
+
+with
+    z       clearance plus k standard deviations of the position [m],
+    w       closing speed of the thing along n, >= 0, plus k standard deviations of the velocity [m/s],
+    a_p     acceleration that the thing may add in any direction [m/s^2]; 0 for walls,
+    s(u)    speed of the footprint's support point along n: s = c v + b omega, c = n_x, b = n x lever [m/s],
+    a, alpha  guaranteed deceleration [m/s^2] and yaw deceleration [rad/s^2],
+    tau     control period + actuation latency: the sampled-data and the latency margin [s].
+
+It is the protective separation distance S_p = S_h + S_r + S_s + C + Z of ISO/TS 15066:2016, 5.5.4 (from ISO 13855) turned
+into a function of the command, with the robot's velocity signed so that moving away counts. Because n is kept fixed while
+braking, h >= 0 is sufficient: the plane with normal n still separates the two bodies when the robot stands.
+
+Along a ray, u = lambda u_0, the barrier is a quadratic, h = D - B lambda - Q lambda^2, so the largest admissible share of a
+command is closed-form (`admissible_share`). Where D < 0 the thing is closer than the barrier allows even at standstill; then
+a command is admissible if it does not approach (s <= 0) and, against a moving thing, either the robot stands (|v| <= creep)
+or it outruns it (-s >= w). Standing still is therefore admissible always: the filter built on it is never infeasible.
+
+The rectangle is represented by its support in direction n: for omega = 0 the nearest point decides, when turning the corners
+do, so that each thing gives two rows (D, W, E, c, b), the two corners with the largest support.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from reflexarc.core.types import Array
+
+# Columns of the row table; one row per supporting corner of each thing.
+GAP, BUDGET, LINEAR, SQUARE, LEVER_V, LEVER_W, CLOSING, MOVING, SOURCE = range(9)
+COLUMNS = 9
+"""d, D, W, E, c, b, w, 1 if the thing can move else 0, index of the thing (walls count on from the obstacles)."""
+
+_TINY = 1e-12
+
+
+class StoppingParameters(NamedTuple):
+    """Numbers of the barrier, all SI. NamedTuple because the compiled kernel takes it as it is."""
+
+    half_length: float
+    """Half of the footprint along x. [m]"""
+    half_width: float
+    """Half of the footprint along y. [m]"""
+    deceleration: float
+    """Guaranteed braking deceleration a. [m/s^2]"""
+    yaw_deceleration: float
+    """Guaranteed yaw deceleration alpha. [rad/s^2]"""
+    delay: float
+    """tau: control period plus actuation latency. [s]"""
+    clearance: float
+    """Distance that is to be left to moving things. [m]"""
+    wall_clearance: float
+    """Distance that is to be left to walls. [m]"""
+    sigmas: float
+    """k: standard deviations of position and velocity that are covered."""
+    obstacle_acceleration: float
+    """a_p: acceleration that a moving thing may add. [m/s^2]"""
+    creep_speed: float
+    """Below this speed the robot counts as standing. [m/s]"""
+    range_limit: float
+    """Things farther than this are not looked at; see `required_range`. [m]"""
+
+
+def required_range(
+    parameters: StoppingParameters, max_speed: float, max_yaw_rate: float, closing_speed: float
+) -> float:
+    """Gap beyond which nothing can make h(u) < 0, for speeds up to the given ones. [m]
+
+    Args:
+        parameters: the barrier's numbers; `range_limit` is not used.
+        max_speed: largest |v|. [m/s]
+        max_yaw_rate: largest |omega|. [rad/s]
+        closing_speed: largest speed of a moving thing, uncertainty included. [m/s]
+    """
+    p = parameters
+    stop_time = p.delay + max_speed / p.deceleration
+    reach = math.hypot(p.half_length, p.half_width)
+    own = (max_speed + reach * max_yaw_rate) * (
+        p.delay + max_speed / (2 * p.deceleration) + max_yaw_rate / (2 * p.yaw_deceleration)
+    )
+    return p.clearance + closing_speed * stop_time + p.obstacle_acceleration * stop_time**2 / 2 + own
+
+
+@numba.njit(cache=True)
+def _nearest_on_segment(px, py, x1, y1, x2, y2):
+    ex, ey = x2 - x1, y2 - y1
+    length2 = ex * ex + ey * ey
+    if length2 < _TINY:
+        return x1, y1
+    t = ((px - x1) * ex + (py - y1) * ey) / length2
+    t = min(1.0, max(0.0, t))
+    return x1 + t * ex, y1 + t * ey
+
+
+@numba.njit(cache=True)
+def _point_gap(qx, qy, a, b):
+    """Signed gap and outward normal from the rectangle |x|<=a, |y|<=b to the point q, all in base_link."""
+    rx = min(a, max(-a, qx))
+    ry = min(b, max(-b, qy))
+    gx, gy = qx - rx, qy - ry
+    distance = math.sqrt(gx * gx + gy * gy)
+    if distance > _TINY:
+        return distance, gx / distance, gy / distance
+    inside_x, inside_y = a - abs(qx), b - abs(qy)
+    if inside_x < inside_y:
+        return -inside_x, (1.0 if qx >= 0.0 else -1.0), 0.0
+    return -inside_y, 0.0, (1.0 if qy >= 0.0 else -1.0)
+
+
+@numba.njit(cache=True)
+def _segment_crosses(x1, y1, x2, y2, a, b):
+    """Whether the segment meets the rectangle |x|<=a, |y|<=b (slab clipping)."""
+    t0, t1 = 0.0, 1.0
+    dx, dy = x2 - x1, y2 - y1
+    for start, step, half in ((x1, dx, a), (y1, dy, b)):
+        if abs(step) < _TINY:
+            if abs(start) > half:
+                return False
+        else:
+            ta, tb = (-half - start) / step, (half - start) / step
+            if ta > tb:
+                ta, tb = tb, ta
+            t0, t1 = max(t0, ta), min(t1, tb)
+            if t0 > t1:
+                return False
+    return True
+
+
+@numba.njit(cache=True)
+def _segment_gap(x1, y1, x2, y2, a, b):
+    """Signed gap and normal from the rectangle to a segment, both in base_link."""
+    if _segment_crosses(x1, y1, x2, y2, a, b):
+        nx, ny = _nearest_on_segment(0.0, 0.0, x1, y1, x2, y2)
+        return _point_gap(nx, ny, a, b)
+    best, bx, by = _point_gap(x1, y1, a, b)
+    other, ox, oy = _point_gap(x2, y2, a, b)
+    if other < best:
+        best, bx, by = other, ox, oy
+    for cx in (-a, a):
+        for cy in (-b, b):
+            sx, sy = _nearest_on_segment(cx, cy, x1, y1, x2, y2)
+            gx, gy = sx - cx, sy - cy
+            distance = math.sqrt(gx * gx + gy * gy)
+            if _TINY < distance < best:
+                best, bx, by = distance, gx / distance, gy / distance
+    return best, bx, by
+
+
+@numba.njit(cache=True)
+def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, source, p):
+    """Append the rows of one thing: its normal with the two corners of largest support."""
+    delay, a = p.delay, p.deceleration
+    budget = gap - margin - closing * delay - 0.5 * acceleration * delay * delay
+    linear = (closing + acceleration * delay) / a
+    square = acceleration / (2.0 * a * a)
+    first_x = p.half_length if nx >= 0.0 else -p.half_length
+    first_y = p.half_width if ny >= 0.0 else -p.half_width
+    # The second corner is the neighbour that loses least support: across the edge that faces the thing.
+    flip_x = abs(nx) * p.half_length < abs(ny) * p.half_width
+    for corner in range(2):
+        cx, cy, loss = first_x, first_y, 0.0
+        if corner == 1:
+            if flip_x:
+                cx, loss = -first_x, 2.0 * abs(nx) * p.half_length
+            else:
+                cy, loss = -first_y, 2.0 * abs(ny) * p.half_width
+        row = rows[count]
+        row[GAP] = gap + loss
+        row[BUDGET] = budget + loss
+        row[LINEAR] = linear
+        row[SQUARE] = square
+        row[LEVER_V] = nx
+        row[LEVER_W] = ny * cx - nx * cy
+        row[CLOSING] = closing
+        row[MOVING] = moving
+        row[SOURCE] = source
+        count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity_std, segments, p, rows):
+    """Fill `rows` with one line per supporting corner of each thing in range; return how many.
+
+    Args:
+        pose: x, y, yaw of base_link at the time of the tick, shape (3,). [m, m, rad]
+        ages: age of the obstacles' and of the walls' measurement at the tick, shape (2,). [s]
+        position: obstacle centres in the same frame, shape (n, 2). [m]
+        velocity: shape (n, 2). [m/s]
+        radius: shape (n,). [m]
+        position_std: shape (n,). [m]
+        velocity_std: shape (n,). [m/s]
+        segments: walls, shape (m, 4). [m]
+        p: `StoppingParameters`.
+        rows: output, shape (>= 2 (n + m), COLUMNS).
+    """
+    cos, sin = math.cos(pose[2]), math.sin(pose[2])
+    age = ages[0]
+    count = 0
+    n = radius.shape[0]
+    for i in range(n):
+        dx = position[i, 0] + velocity[i, 0] * age - pose[0]
+        dy = position[i, 1] + velocity[i, 1] * age - pose[1]
+        gap, nx, ny = _point_gap(cos * dx + sin * dy, cos * dy - sin * dx, p.half_length, p.half_width)
+        gap -= radius[i]
+        if gap > p.range_limit:
+            continue
+        wx = cos * velocity[i, 0] + sin * velocity[i, 1]
+        wy = cos * velocity[i, 1] - sin * velocity[i, 0]
+        spread = p.sigmas * velocity_std[i]
+        closing = max(0.0, -(nx * wx + ny * wy) + spread)
+        margin = (
+            p.clearance
+            + p.sigmas * position_std[i]
+            + spread * age
+            + 0.5 * p.obstacle_acceleration * age * age
+        )
+        count = _add_rows(
+            rows, count, gap, nx, ny, margin, closing, p.obstacle_acceleration, 1.0, float(i), p
+        )
+    for j in range(segments.shape[0]):
+        x1, y1 = segments[j, 0] - pose[0], segments[j, 1] - pose[1]
+        x2, y2 = segments[j, 2] - pose[0], segments[j, 3] - pose[1]
+        gap, nx, ny = _segment_gap(
+            cos * x1 + sin * y1,
+            cos * y1 - sin * x1,
+            cos * x2 + sin * y2,
+            cos * y2 - sin * x2,
+            p.half_length,
+            p.half_width,
+        )
+        if gap > p.range_limit:
+            continue
+        count = _add_rows(rows, count, gap, nx, ny, p.wall_clearance, 0.0, 0.0, 0.0, float(n + j), p)
+    return count
+
+
+@numba.njit(cache=True)
+def _barrier(row, v, omega, p):
+    approach = row[LEVER_V] * v + row[LEVER_W] * omega
+    hold = p.delay + abs(v) / (2.0 * p.deceleration) + abs(omega) / (2.0 * p.yaw_deceleration)
+    return row[BUDGET] - row[LINEAR] * abs(v) - row[SQUARE] * v * v - approach * hold
+
+
+@numba.njit(cache=True)
+def barrier_margin(rows, count, v, omega, p):
+    """Return min over the rows of h(v, omega) [m] and the thing it belongs to; (inf, -1) without rows."""
+    smallest, source = np.inf, -1
+    for i in range(count):
+        h = _barrier(rows[i], v, omega, p)
+        if h < smallest:
+            smallest, source = h, int(rows[i, SOURCE])
+    return smallest, source
+
+
+@numba.njit(cache=True)
+def _row_share(row, v, omega, p):
+    """Largest lambda in [0, inf] for which lambda (v, omega) and all smaller shares are admissible for one row."""
+    approach = row[LEVER_V] * v + row[LEVER_W] * omega
+    budget = row[BUDGET]
+    if budget < 0.0:
+        if approach > 0.0:
+            return 0.0
+        if row[MOVING] == 0.0 or abs(v) <= p.creep_speed or -approach >= row[CLOSING]:
+            return np.inf
+        return p.creep_speed / abs(v)
+    linear = row[LINEAR] * abs(v) + approach * p.delay
+    square = row[SQUARE] * v * v + approach * (
+        abs(v) / (2.0 * p.deceleration) + abs(omega) / (2.0 * p.yaw_deceleration)
+    )
+    discriminant = linear * linear + 4.0 * square * budget
+    if discriminant < 0.0:
+        return np.inf
+    denominator = linear + math.sqrt(discriminant)
+    if denominator <= _TINY:
+        return np.inf
+    return 2.0 * budget / denominator
+
+
+@numba.njit(cache=True)
+def admissible_share(rows, count, v, omega, p):
+    """Return the largest lambda in [0, 1] such that lambda (v, omega) is admissible for all rows, and the thing that binds.
+
+    The source is -1 when nothing binds (lambda = 1).
+    """
+    share, source = 1.0, -1
+    # A smaller share can lose the right to outrun a thing, so the shortened command is judged again; it can only end at
+    # creep speed, where every thing's condition is met, hence three passes suffice.
+    for _ in range(3):
+        before = share
+        for i in range(count):
+            row_share = share * _row_share(rows[i], share * v, share * omega, p)
+            if row_share < share:
+                share, source = row_share, int(rows[i, SOURCE])
+        if share >= before:
+            break
+    return share, source
+
+
+@numba.njit(cache=True)
+def linear_rows(rows, count, v, omega, scale_v, scale_w, p, normals, offsets):
+    """Linearise the barrier for the quadratic programme; return how many of the rows were filled.
+
+    Row i is tangent to h_i = 0 where the ray through the nominal command (v, omega) meets it, or to h_i's level at
+    the command if that is admissible: normals_i . z <= offsets_i with z = (v / scale_v, omega / scale_w), each
+    normal of unit length, so that an offset is a distance in the programme's coordinates. Rows are ordered by how much
+    room they leave at the nominal command, least first, and only the first len(offsets) are kept; the exact condition is
+    enforced afterwards (`admissible_share`), for all rows. Standing still, z = 0, satisfies every row.
+    """
+    capacity = offsets.shape[0]
+    used = 0
+    zv, zw = v / scale_v, omega / scale_w
+    room = np.empty(capacity)
+    for i in range(count):
+        row = rows[i]
+        kinds = 1
+        if row[BUDGET] < 0.0 and row[MOVING] == 1.0:
+            approach = row[LEVER_V] * v + row[LEVER_W] * omega
+            if not (-approach >= row[CLOSING]):
+                kinds = 2
+        for kind in range(kinds):
+            if row[BUDGET] < 0.0:
+                if kind == 0:  # do not approach
+                    gv, gw, offset = row[LEVER_V], row[LEVER_W], 0.0
+                else:  # stand
+                    gv, gw, offset = (1.0 if v >= 0.0 else -1.0), 0.0, p.creep_speed
+            else:
+                share = min(1.0, _row_share(row, v, omega, p))
+                rv, rw = share * v, share * omega
+                approach = row[LEVER_V] * rv + row[LEVER_W] * rw
+                hold = p.delay + abs(rv) / (2.0 * p.deceleration) + abs(rw) / (2.0 * p.yaw_deceleration)
+                sign_v = 1.0 if v >= 0.0 else -1.0
+                sign_w = 0.0 if omega == 0.0 else (1.0 if omega > 0.0 else -1.0)
+                gv = (
+                    sign_v * row[LINEAR]
+                    + 2.0 * row[SQUARE] * rv
+                    + row[LEVER_V] * hold
+                    + approach * sign_v / (2.0 * p.deceleration)
+                )
+                gw = row[LEVER_W] * hold + approach * sign_w / (2.0 * p.yaw_deceleration)
+                h = row[BUDGET] - row[LINEAR] * abs(rv) - row[SQUARE] * rv * rv - approach * hold
+                offset = max(0.0, h) + gv * rv + gw * rw
+            gv, gw = gv * scale_v, gw * scale_w
+            norm = math.sqrt(gv * gv + gw * gw)
+            if norm < 1e-9:
+                continue
+            gv, gw, offset = gv / norm, gw / norm, max(0.0, offset / norm)
+            left = offset - gv * zv - gw * zw
+            if used == capacity and left >= room[capacity - 1]:
+                continue
+            k = min(used, capacity - 1)
+            while k > 0 and room[k - 1] > left:
+                room[k] = room[k - 1]
+                offsets[k] = offsets[k - 1]
+                normals[k, 0], normals[k, 1] = normals[k - 1, 0], normals[k - 1, 1]
+                k -= 1
+            room[k], offsets[k] = left, offset
+            normals[k, 0], normals[k, 1] = gv, gw
+            used = min(used + 1, capacity)
+    return used
+
+
+def row_table(things: int) -> Array:
+    """Return an uninitialised row table with room for `things` obstacles and walls."""
+    return np.empty((max(1, 2 * things), COLUMNS))
