@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of every fault: how it is detected, within how long, what the stack does, which test proves it.
+
+The names appear in `Verdict.faults` and in diagnostics. The safety manual's page of faults is generated from here.
+"""
+
+import math
+from dataclasses import dataclass
+
+from reflexarc.core.errors import UnknownNameError
+from reflexarc.core.interfaces import interface
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that can go wrong."""
+
+    name: str
+    """snake_case name, as in `Verdict.faults` and in diagnostics."""
+    detector: str
+    """Who notices: a stage of the arc (`arc: sanity`) or a node."""
+    detection: str
+    """How it is noticed."""
+    within_s: float
+    """Longest time from the fault to the reaction on the command; nan where no motion depends on it. [s]"""
+    reaction: str
+    """What the stack does."""
+    recovery: str
+    """What ends the reaction."""
+    test: str
+    """Test that proves detection and reaction: `file::function`."""
+
+
+TICK_S = 1.0 / interface("cmd_vel").rate_hz
+"""One period of the arc. [s]"""
+_SANITY = "arc: sanity"
+_ZERO = "status STOPPED, zero velocity"
+_HOLD = "status NO_PROPOSAL, zero velocity"
+_NEXT = "the next good message"
+
+
+def _stale(topic: str) -> float:
+    return interface(topic).max_age_s + TICK_S
+
+
+_ARC = "tests/arc/test_sanity.py"
+_GRAPH = "tests/ros/test_faults_live.py"
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("state_missing", _SANITY, "no odometry, obstacles or scan has arrived since activation", TICK_S, _ZERO,
+          "the first complete state", f"{_ARC}::test_missing_state_stops"),
+    Fault("state_stale", _SANITY, "stamp of odom older or further in the future than its maximum age", _stale("odom"), _ZERO,
+          _NEXT, f"{_GRAPH}::test_killed_plant_makes_the_arc_command_zero"),
+    Fault("state_not_finite", _SANITY, "pose, twist or stamp is NaN or infinite", TICK_S, _ZERO, _NEXT,
+          f"{_ARC}::test_non_finite_state_stops"),
+    Fault("state_out_of_order", _SANITY, "stamp of odom before that of the last one", TICK_S, _ZERO, _NEXT,
+          f"{_ARC}::test_state_out_of_order_stops"),
+    Fault("frame_mismatch", _SANITY, "frame_id of odom, obstacles or walls is not the arc's fixed frame", TICK_S, _ZERO, _NEXT,
+          f"{_GRAPH}::test_obstacles_in_a_wrong_frame_stop_the_robot"),
+    Fault("obstacles_stale", _SANITY, "stamp of obstacles older or further in the future than its maximum age",
+          _stale("obstacles"), _ZERO, _NEXT, f"{_ARC}::test_stale_obstacles_stop"),
+    Fault("obstacles_not_finite", _SANITY, "a number is NaN or infinite, a radius or deviation negative", TICK_S, _ZERO, _NEXT,
+          f"{_ARC}::test_non_finite_obstacles_stop"),
+    Fault("walls_stale", _SANITY, "stamp of the scan older or further in the future than its maximum age", _stale("scan"),
+          _ZERO, _NEXT, f"{_ARC}::test_stale_walls_stop"),
+    Fault("walls_not_finite", _SANITY, "a wall's coordinate or stamp is NaN", TICK_S, _ZERO, _NEXT,
+          f"{_ARC}::test_non_finite_walls_stop"),
+    Fault("proposal_missing", _SANITY, "no proposal has arrived since activation", TICK_S, _HOLD, "the first proposal",
+          f"{_ARC}::test_missing_proposal_holds"),
+    Fault("proposal_stale", _SANITY, "stamp of the proposal older or further in the future than its maximum age",
+          _stale("proposal"), _HOLD, _NEXT, f"{_GRAPH}::test_killed_policy_stops_the_robot"),
+    Fault("proposal_not_finite", _SANITY, "a velocity or the stamp is NaN or infinite", TICK_S, _HOLD, _NEXT,
+          f"{_GRAPH}::test_nan_proposal_gives_zero_and_a_fault"),
+    Fault("clock_backwards", _SANITY, "the time of a tick is before that of the tick before, or not finite", TICK_S,
+          "status LATCHED, mode PROTECTIVE_STOP, zero velocity", "deactivate and activate the arc_node, which resets the arc",
+          f"{_GRAPH}::test_clock_backwards_latches"),
+    Fault("solver_failed", "arc: barrier", "the programme is not solved or its residuals are above the tolerance", 0.0,
+          "the proposal is scaled until every row of the barrier holds", "the next solved tick",
+          "tests/barrier/test_filter.py::test_solver_failure_falls_back_to_scaling"),
+    Fault("postcheck_failed", "arc: post_check", "the command is not finite, beyond the drive's limits or not admissible", 0.0,
+          "status BACKUP, zero velocity", "the next tick", "tests/arc/test_postcheck.py::test_bad_command_becomes_zero"),
+    Fault("tick_late", "arc_node", "a tick began later than half a period after its time", TICK_S / 2,
+          "counted and reported; the tick runs at once on the newest inputs, missed ticks are not made up",
+          "the next tick in time", "tests/ros/test_loop.py::test_late_ticks_are_counted_and_not_made_up"),
+    Fault("cmd_vel_stale", "plant_node", "no cmd_vel has arrived for its maximum age, on the steady clock",
+          interface("cmd_vel").max_age_s, "the plant receives zero velocity", _NEXT,
+          f"{_GRAPH}::test_killed_arc_gives_the_plant_zero"),
+    Fault("cmd_vel_not_finite", "plant_node", "a velocity of cmd_vel is NaN or infinite", 0.0,
+          "the message is refused and counted; the plant receives zero velocity", _NEXT,
+          "tests/ros/test_watchdog.py::test_non_finite_command_becomes_zero"),
+    Fault("clock_stale", "every node", "no clock message for its maximum age; the local clock runs on with the steady clock",
+          interface("clock").max_age_s, "all inputs grow old, so the arc commands zero", "the next clock message",
+          f"{_GRAPH}::test_killed_plant_makes_the_arc_command_zero"),
+    Fault("policy_state_stale", "task_policy_node", "odom older than its maximum age", _stale("odom"),
+          "no proposal is published, so the arc holds the robot", _NEXT, "tests/ros/test_watchdog.py::test_stale_odom_silences_the_policy"),
+    Fault("node_killed", "launch, mission_node", "a process ends, or a topic it publishes stays silent",
+          _stale("proposal"), "the robot stops through the stale faults above; the run ends with a reason", "start the run again",
+          f"{_GRAPH}::test_mission_node_ends_with_a_reason_when_a_node_dies"),
+    Fault("recorder_lost", "recorder_node", "the file cannot be written, or the process is killed", math.nan,
+          "the robot is not affected; the file is readable up to the last second", "start the run again",
+          "tests/ros/test_recorder.py::test_recording_is_readable_after_sigkill"),
+    Fault("bad_parameter", "every node", "a parameter is unknown, of a wrong type or out of bounds", math.nan,
+          "the node ends with exit code 2 and says what is allowed; it never activates", "mend the parameter",
+          "tests/ros/test_parameters.py::test_wrong_parameter_ends_the_node_with_a_clear_error"),
+)  # fmt: skip
+
+
+def fault(name: str) -> Fault:
+    """Return the entry of the given name.
+
+    Raises:
+        UnknownNameError: no such fault; the message lists those that exist.
+    """
+    for item in FAULTS:
+        if item.name == name:
+            return item
+    raise UnknownNameError("fault", name, (f.name for f in FAULTS), "the fault table")

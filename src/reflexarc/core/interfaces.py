@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of every topic: name, type, quality of service, expected rate, maximum age, publisher, frame.
+
+Nodes, watchdogs, diagnostics, the recorder and the documentation read it; nobody writes a topic name or a quality of
+service anywhere else. It imports no ROS. Names are relative, so that a namespace holds one robot; `clock` in the root
+namespace is the usual `/clock`, and each robot of a simulated fleet has a clock of its own.
+
+A publisher offers `reliability`, `durability`, `depth` and `deadline_s`. A subscription never requests a deadline: a driver
+that offers none would be refused, so ages are judged by the subscriber's watchdog instead.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reflexarc.core.errors import UnknownNameError
+from reflexarc.core.types import FIXED_FRAME
+
+BODY_FRAME = "base_link"
+LIDAR_FRAME = "lidar"
+
+
+class Reliability(StrEnum):
+    """Whether a lost message is sent again."""
+
+    RELIABLE = "reliable"
+    BEST_EFFORT = "best_effort"
+
+
+class Durability(StrEnum):
+    """Whether a late subscriber receives the last message."""
+
+    VOLATILE = "volatile"
+    TRANSIENT_LOCAL = "transient_local"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One topic."""
+
+    name: str
+    """Topic name relative to the robot's namespace; only names shared by all robots start with a slash."""
+    type: str
+    """`package/msg/Name`."""
+    publisher: str
+    """Node that publishes it in simulation; on a robot a driver takes the plant_node's place."""
+    frame: str
+    """Frame of the content (`header.frame_id`); empty where there is none."""
+    rate_hz: float
+    """Expected rate; 0 for a topic that is published when something happens. [Hz]"""
+    max_age_s: float
+    """Age beyond which the content must not be acted upon; inf where it does not age. [s]"""
+    doc: str
+    """What it carries."""
+    reliability: Reliability = Reliability.RELIABLE
+    durability: Durability = Durability.VOLATILE
+    depth: int = 10
+    """Messages that the publisher keeps for subscribers that fell behind."""
+    deadline_s: float = math.inf
+    """Longest time between two messages that the publisher promises; inf for no promise. [s]"""
+    optional: bool = False
+    """Published only where its message package is installed."""
+
+    @property
+    def package(self) -> str:
+        """Message package."""
+        return self.type.split("/")[0]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is published at a fixed rate and only the newest message matters to a controller."""
+        return self.rate_hz > 0.0 and self.durability is Durability.VOLATILE
+
+    def __post_init__(self) -> None:
+        if self.type.count("/") != 2 or "/msg/" not in self.type:
+            raise ValueError(f"{self.name}: type must be package/msg/Name, got {self.type!r}")
+        if (
+            not 0.0 <= self.rate_hz < math.inf
+            or not self.max_age_s > 0.0
+            or self.depth < 1
+            or not self.deadline_s > 0.0
+        ):
+            raise ValueError(
+                f"{self.name}: rate >= 0 and finite, max_age > 0, depth >= 1 and deadline > 0 are required"
+            )
+        if self.rate_hz > 0.0 and self.max_age_s < 2.0 / self.rate_hz:
+            raise ValueError(f"{self.name}: a maximum age of {self.max_age_s} s is shorter than two periods")
+
+
+_LATCHED = {"durability": Durability.TRANSIENT_LOCAL, "depth": 1}
+_PLANT, _ARC, _POLICY, _MISSION = "plant_node", "arc_node", "task_policy_node", "mission_node"
+
+INTERFACES: tuple[Interface, ...] = (
+    Interface(
+        "clock", "rosgraph_msgs/msg/Clock", _PLANT, "", 100.0, 0.2, "Simulated time. Nothing publishes it on a robot.",
+        depth=1, reliability=Reliability.BEST_EFFORT,
+    ),
+    Interface(
+        "odom", "nav_msgs/msg/Odometry", _PLANT, FIXED_FRAME, 100.0, 0.1,
+        "Pose of base_link in the fixed frame, twist in base_link.", depth=50, deadline_s=0.1,
+    ),
+    Interface(
+        "scan", "sensor_msgs/msg/LaserScan", _PLANT, LIDAR_FRAME, 10.0, 0.5, "Planar lidar scan.", depth=10,
+    ),
+    Interface(
+        "obstacles", "reflexarc_msgs/msg/TrackedObstacles", _PLANT, FIXED_FRAME, 20.0, 0.3,
+        "Tracked moving obstacles with their uncertainty; an empty list is a measurement, silence is a fault.", depth=20,
+        deadline_s=0.3,
+    ),
+    Interface(
+        "proposal", "geometry_msgs/msg/TwistStamped", _POLICY, BODY_FRAME, 20.0, 0.3,
+        "Velocity that the task policy wants.", depth=20, deadline_s=0.3,
+    ),
+    Interface(
+        "cmd_vel", "geometry_msgs/msg/TwistStamped", _ARC, BODY_FRAME, 200.0, 0.1,
+        "Command that the robot executes; older than the maximum age it means zero.", depth=50, deadline_s=0.1,
+    ),
+    Interface(
+        "verdict", "reflexarc_msgs/msg/Verdict", _ARC, BODY_FRAME, 200.0, 0.1,
+        "Result of each tick: command, status, margin, interventions, faults, and the stamps of the inputs used.", depth=200,
+    ),
+    Interface(
+        "mode", "reflexarc_msgs/msg/Mode", "supervisor", "", 0.0, math.inf,
+        "Operating mode; NORMAL holds until the first message.", **_LATCHED,
+    ),
+    Interface(
+        "mission", "reflexarc_msgs/msg/MissionStatus", _MISSION, FIXED_FRAME, 0.0, math.inf,
+        "Current mission and its outcome, published at every change.", **_LATCHED,
+    ),
+    Interface(
+        "route", "nav_msgs/msg/Path", _MISSION, FIXED_FRAME, 0.0, math.inf, "Route of the current mission.", **_LATCHED,
+    ),
+    Interface(
+        "contact_events", "reflexarc_msgs/msg/ContactEvent", _PLANT, FIXED_FRAME, 0.0, math.inf,
+        "One message per contact episode, when it ends.", depth=100,
+    ),
+    Interface(
+        "cargo_events", "reflexarc_msgs/msg/CargoEvent", _PLANT, BODY_FRAME, 0.0, math.inf, "Cargo left the bay.", depth=100,
+    ),
+    Interface(
+        "rollover_events", "reflexarc_msgs/msg/RolloverEvent", _PLANT, FIXED_FRAME, 0.0, math.inf,
+        "The robot rolled over.", depth=100,
+    ),
+    Interface(
+        "pedestrians", "reflexarc_msgs/msg/TrackedObstacles", _PLANT, FIXED_FRAME, 10.0, 1.0,
+        "Where the simulated pedestrians really are; for reports, never for control. Standard deviations are 0.", depth=20,
+    ),
+    Interface(
+        "clearance", "sensor_msgs/msg/Range", _PLANT, BODY_FRAME, 20.0, 1.0,
+        "Smallest true clearance between footprint and nearest pedestrian since the last message; for reports.", depth=50,
+    ),
+    Interface(
+        "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "every node", "", 1.0, 3.0,
+        "Health of every node, once a second.", depth=20,
+    ),
+    Interface(
+        "markers", "visualization_msgs/msg/MarkerArray", _PLANT, FIXED_FRAME, 5.0, 1.0, "Pictures for a 3-D viewer.", depth=1,
+    ),
+    Interface(
+        "/tf", "tf2_msgs/msg/TFMessage", _PLANT, FIXED_FRAME, 50.0, 0.2,
+        "fixed frame to base_link, where tf2_msgs is installed.", depth=100, optional=True,
+    ),
+)  # fmt: skip
+
+
+def interface(name: str) -> Interface:
+    """Return the topic of the given table name.
+
+    Raises:
+        UnknownNameError: no such topic; the message lists those that exist.
+    """
+    for item in INTERFACES:
+        if item.name == name:
+            return item
+    raise UnknownNameError("topic", name, (i.name for i in INTERFACES), "the interface table")
