@@ -81,9 +81,17 @@ def comparison_rows(with_arc: Sequence[Summary], without_arc: Sequence[Summary])
             for name in classes
             if name != "pedestrian"
         ),
-        row("impulse on pedestrians [N s]", lambda side: _number(_total(side, "pedestrian_impulse_ns"), 1), hazard=True),
-        row("smallest clearance to a pedestrian [m]", lambda side: _number(_fold(min, side, "min_distance_m"), 2)),
-        row("ticks with an intervention", lambda side: str(_sum(side, "interventions"))),
+        row(
+            "impulse on pedestrians [N s]",
+            lambda side: _number(_total(side, "pedestrian_impulse_n_s"), 1),
+            hazard=True,
+        ),
+        row("impulse of all contacts [N s]", lambda side: _number(_total(side, "impulse_n_s"), 1)),
+        row(
+            "smallest clearance to a pedestrian [m]",
+            lambda side: _number(_fold(min, side, "min_distance_m"), 2),
+        ),
+        row("interventions of the arc", lambda side: str(_sum(side, "interventions"))),
         row("tick p50 [µs]", lambda side: _number(_fold(statistics.median, side, "tick_p50_us"), 0)),
         row("tick p99 [µs]", lambda side: _number(_fold(max, side, "tick_p99_us"), 0)),
         row("deadline misses", lambda side: _percent(_fold(max, side, "deadline_miss_fraction"))),

@@ -53,9 +53,15 @@ def speed_figure(log: RunLog, stages: tuple[str, ...]) -> str:
     """Draw proposed against commanded speed and yaw rate, interventions shaded by stage."""
     with mpl.rc_context(style.SETTINGS):
         figure, axes = plt.subplots(2, 1, figsize=(PAGE_INCHES, 4.2), sharex=True, height_ratios=(3, 2))
-        for axis, column, title in zip(axes, (0, 1), ("Forward speed [m/s]", "Yaw rate [rad/s]"), strict=True):
-            axis.plot(*thin(log.time, log.proposal[:, column]), color=style.PROPOSAL, lw=1.2, label="proposal")
-            axis.plot(*thin(log.time, log.twist[:, column]), color=style.INK, lw=0.7, alpha=0.5, label="measured")
+        for axis, column, title in zip(
+            axes, (0, 1), ("Forward speed [m/s]", "Yaw rate [rad/s]"), strict=True
+        ):
+            axis.plot(
+                *thin(log.time, log.proposal[:, column]), color=style.PROPOSAL, lw=1.2, label="proposal"
+            )
+            axis.plot(
+                *thin(log.time, log.twist[:, column]), color=style.INK, lw=0.7, alpha=0.5, label="measured"
+            )
             axis.plot(*thin(log.time, log.command[:, column]), color=style.WITH_ARC, lw=1.3, label="command")
             axis.set_title(title)
             _shade(axis, log, stages)
@@ -70,7 +76,9 @@ def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
     """Draw the barrier margin h over time; below zero the safe set is left."""
     with mpl.rc_context(style.SETTINGS):
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.3))
-        axis.plot(*thin(log.time, np.minimum(log.margin, 6.0)), color=style.WITH_ARC, lw=1.1, label="margin h")
+        axis.plot(
+            *thin(log.time, np.minimum(log.margin, 6.0)), color=style.WITH_ARC, lw=1.1, label="margin h"
+        )
         axis.axhline(0.0, color=style.VERMILION, lw=1.0, label="edge of the safe set")
         axis.set_title("Barrier margin h [m], cut at 6 m")
         axis.set_xlabel("simulated time [s]")
@@ -86,7 +94,7 @@ def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.6))
         for label, colour, log in runs:
             axis.plot(*thin(log.time, np.minimum(log.min_distance, 6.0)), color=colour, lw=1.1, label=label)
-            _mark_contacts(axis, log, colour, f"pedestrian contact, {label}")
+            _mark_contacts(axis, log, colour, f"contact, {label}")
         axis.set_ylim(bottom=-0.15)
         axis.set_title("Clearance to the nearest pedestrian [m], cut at 6 m")
         axis.set_xlabel("simulated time [s]")
@@ -106,7 +114,9 @@ def tick_figure(log: RunLog, period: float) -> str:
             axes[0, 0].set_xscale("log")
             for quantile, dash in ((50, "-"), (99, "--")):
                 value = np.percentile(used, quantile)
-                axes[0, 0].axvline(value, color=style.INK, lw=1, ls=dash, label=f"p{quantile} = {value:.0f} µs")
+                axes[0, 0].axvline(
+                    value, color=style.INK, lw=1, ls=dash, label=f"p{quantile} = {value:.0f} µs"
+                )
             _legend(axes[0, 0])
         axes[0, 0].set_title("Time used by a tick [µs], ticks per bin")
         axes[0, 0].set_yscale("log")
@@ -117,7 +127,10 @@ def tick_figure(log: RunLog, period: float) -> str:
             limit = 0.5e3 * period
             missed = float(np.mean(late > limit))
             axes[0, 1].axvline(
-                limit, color=style.VERMILION, lw=1.2, label=f"half a period, {missed:.2%} of ticks later than this"
+                limit,
+                color=style.VERMILION,
+                lw=1.2,
+                label=f"half a period, {missed:.2%} of ticks later than this",
             )
             axes[0, 1].set_title("How late ticks began [ms], ticks per bin")
             _legend(axes[0, 1])
@@ -142,15 +155,24 @@ def _shade(axis: Axes, log: RunLog, stages: tuple[str, ...]) -> None:
         colour = style.stage_colour(stage, stages)
         for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
             axis.axvspan(
-                start, max(end, start + 0.02), color=colour, alpha=0.25, lw=0, label=f"{stage} intervenes" if i == 0 else None
+                start,
+                max(end, start + 0.02),
+                color=colour,
+                alpha=0.25,
+                lw=0,
+                label=f"{stage} intervenes" if i == 0 else None,
             )
 
 
-def _mark_contacts(axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str = "pedestrian contact") -> None:
+def _mark_contacts(
+    axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str = "pedestrian contact"
+) -> None:
     contacts = [event for event in log.events_of("contact") if event["contact_class"] == "pedestrian"]
     if contacts:
         times = [event["time"] for event in contacts]
-        axis.plot(times, np.zeros(len(times)), "x", color=colour, ms=7, mew=2, ls="", label=label, clip_on=False)
+        axis.plot(
+            times, np.zeros(len(times)), "x", color=colour, ms=7, mew=2, ls="", label=label, clip_on=False
+        )
 
 
 def _legend(axis: Axes) -> None:
@@ -160,5 +182,6 @@ def _legend(axis: Axes) -> None:
 def _align(figure: Figure) -> None:
     """Give every figure of the page the same left and right edge, so that equal times lie below each other."""
     height = figure.get_figheight()
-    figure.set_layout_engine("none")
-    figure.subplots_adjust(left=0.05, right=0.99, top=1 - 0.32 / height, bottom=0.45 / height, hspace=0.3, wspace=0.15)
+    figure.subplots_adjust(
+        left=0.05, right=0.99, top=1 - 0.32 / height, bottom=0.45 / height, hspace=0.3, wspace=0.15
+    )

@@ -32,8 +32,9 @@ def map_figure(runs: Sequence[tuple[str, str, RunLog]], world: WorldMap | None) 
     panel_width = PAGE_INCHES / columns
     panel_height = min(panel_width * (y1 - y0) / (x1 - x0) + 0.45, 5.5)
     with mpl.rc_context(style.SETTINGS):
+        size = (PAGE_INCHES, panel_height * rows + 0.5)
         figure, axes = plt.subplots(
-            rows, columns, figsize=(PAGE_INCHES, panel_height * rows + 0.5), squeeze=False, sharex=True, sharey=True
+            rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
         )
         for axis, (title, colour, log) in zip(axes.flat, runs, strict=True):
             axis.grid(visible=False)
@@ -56,7 +57,9 @@ def draw_world(axis: Axes, world: WorldMap) -> None:
         axis.add_patch(Polygon(area.polygon, closed=True, fc=colour, ec=style.MUTED, lw=0.5, zorder=1))
     if world.lines:
         segments = [((a, b), (c, d)) for a, b, c, d in world.lines]
-        axis.add_collection(LineCollection(segments, colors=style.OBSTACLE_COLOURS["kerb"], linewidths=1.2, zorder=1))
+        axis.add_collection(
+            LineCollection(segments, colors=style.OBSTACLE_COLOURS["kerb"], linewidths=1.2, zorder=1)
+        )
     for disc in world.discs:
         colour = style.OBSTACLE_COLOURS.get(disc.kind, style.MUTED)
         axis.add_patch(Circle((disc.x, disc.y), disc.radius, fc=colour, ec="none", zorder=2))
@@ -79,18 +82,44 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
         active = np.flatnonzero((log.changed > 0).any(axis=1))
         active = active[:: max(1, len(active) // ROBOT_SAMPLES)]
         axis.plot(
-            *log.pose[active, :2].T, ".", color=style.ORANGE, ms=3.2, mew=0, zorder=5, label="the arc intervenes"
+            *log.pose[active, :2].T,
+            ".",
+            color=style.ORANGE,
+            ms=3.2,
+            mew=0,
+            zorder=5,
+            label="the arc intervenes",
         )
     contacts = log.events_of("contact")
     for kind, marker, name in (("pedestrian", "X", "pedestrian contact"), (None, "P", "other contact")):
-        chosen = [e["position"] for e in contacts if (e["contact_class"] == "pedestrian") == (kind == "pedestrian")]
+        chosen = [
+            e["position"] for e in contacts if (e["contact_class"] == "pedestrian") == (kind == "pedestrian")
+        ]
         if chosen:
             axis.plot(
-                *np.array(chosen).T, marker, color=style.VERMILION, mec="white", mew=0.8, ms=10, ls="", zorder=7, label=name
+                *np.array(chosen).T,
+                marker,
+                color=style.VERMILION,
+                mec="white",
+                mew=0.8,
+                ms=10,
+                ls="",
+                zorder=7,
+                label=name,
             )
     goals = [event["position"] for event in log.events_of("mission") if event.get("position")]
     if goals:
-        axis.plot(*np.array(goals).T, "*", color=style.GREEN, mec="white", mew=0.6, ms=13, ls="", zorder=6, label="delivery")
+        axis.plot(
+            *np.array(goals).T,
+            "*",
+            color=style.GREEN,
+            mec="white",
+            mew=0.6,
+            ms=13,
+            ls="",
+            zorder=6,
+            label="delivery",
+        )
     if len(log.pose):
         axis.plot(*log.pose[0, :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start")
 

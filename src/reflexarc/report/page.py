@@ -34,7 +34,9 @@ def build_report(out: Path) -> Path:
     info = RunInfo.load(out)
     runs = [load_run(out, entry) for entry in info.entries]
     stages = tuple(sorted({stage for run in runs if run.log for stage in run.log.stages}))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     page = environment.from_string(_template("page.html")).render(
         info=info,
         facts=_facts(info, runs),
@@ -62,8 +64,10 @@ def headline(runs: Sequence[LoadedRun]) -> str:
         done, planned = (sum(s[key] for s in side) for key in ("successes", "missions"))
         hits = sum(s["pedestrian_contacts_moving"] for s in side)
         hit_runs = sum(s["pedestrian_contacts_moving"] > 0 for s in side)
-        struck = f"hit pedestrians {hits} times while moving, in {hit_runs} of {len(side)} runs" if hits else (
-            "never touched a pedestrian while moving"
+        struck = (
+            f"hit pedestrians {hits} times while moving, in {hit_runs} of {len(side)} runs"
+            if hits
+            else ("never touched a pedestrian while moving")
         )
         sentences.append(f"{words} the robot did {done} of {planned} missions and {struck}.")
     return " ".join(sentences) or "No run left a summary."
@@ -133,7 +137,9 @@ def _player(info: RunInfo, drawn: list[tuple[LoadedRun, Any]]) -> Markup:
     return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/"))  # noqa: S704
 
 
-def _figures(info: RunInfo, drawn: list[tuple[LoadedRun, Any]], stages: tuple[str, ...]) -> list[dict[str, Any]]:
+def _figures(
+    info: RunInfo, drawn: list[tuple[LoadedRun, Any]], stages: tuple[str, ...]
+) -> list[dict[str, Any]]:
     if not drawn:
         return []
     world = next((run.world for run, _ in drawn if run.world), None)
@@ -160,14 +166,22 @@ def _films(run: LoadedRun, out: Path) -> list[dict[str, str]]:
         kind = run.film.suffix.lstrip(".")
         data = base64.b64encode(run.film.read_bytes()).decode()
         return [{"source": f"data:image/{kind};base64,{data}", "caption": f"{_short(run.entry)}: {caption}"}]
-    return [{"source": "", "caption": f"No film of the run {_short(run.entry)}: {caption}"}] if caption else []
+    return (
+        [{"source": "", "caption": f"No film of the run {_short(run.entry)}: {caption}"}] if caption else []
+    )
 
 
 def _event_list(run: LoadedRun) -> dict[str, Any]:
     events = run.log.events if run.log else ()
     shown = events[:LISTED_EVENTS]
-    rows = [{"time": f"{event['time']:.2f}", "kind": event["kind"], "text": _event_text(event)} for event in shown]
-    more = f"{len(events) - len(shown)} further events are in the run's folder" if len(events) > len(shown) else ""
+    rows = [
+        {"time": f"{event['time']:.2f}", "kind": event["kind"], "text": _event_text(event)} for event in shown
+    ]
+    more = (
+        f"{len(events) - len(shown)} further events are in the run's folder"
+        if len(events) > len(shown)
+        else ""
+    )
     return {"title": f"{len(events)} events {_short(run.entry)}", "rows": rows, "more": more, "open": False}
 
 

@@ -35,7 +35,12 @@ def player_data(log: RunLog, title: str) -> dict[str, Any]:
         "status": ["" if s == NO_STATUS else STATUS_ORDER[s].name for s in log.status[tick]],
         "people": [_rounded(row.ravel(), 2) for row in tracks],
         "contacts": [
-            {"t": round(e["time"], 2), "x": e["position"][0], "y": e["position"][1], "who": e["contact_class"]}
+            {
+                "t": round(e["time"], 2),
+                "x": e["position"][0],
+                "y": e["position"][1],
+                "who": e["contact_class"],
+            }
             for e in log.events_of("contact")
         ],
     }

@@ -72,7 +72,9 @@ class Recording:
                 f"{self.path}: no topic {name!r}; recorded: {', '.join(sorted(self.topics)) or 'nothing'}"
             )
         if len(full) > 1:
-            raise RecordingError(f"{self.path}: {name!r} is ambiguous: {', '.join(sorted(full))}; give the full name")
+            raise RecordingError(
+                f"{self.path}: {name!r} is ambiguous: {', '.join(sorted(full))}; give the full name"
+            )
         return self.topics[full[0]]
 
     def optional_topic(self, name: str) -> list[Recorded]:
@@ -86,14 +88,20 @@ class Recording:
             RecordingError: there is none of that name.
         """
         if record not in self.metadata:
-            raise RecordingError(str(UnknownNameError("metadata record", record, self.metadata, str(self.path))))
+            raise RecordingError(
+                str(UnknownNameError("metadata record", record, self.metadata, str(self.path)))
+            )
         return self.metadata[record]
 
     def describe_loss(self) -> str:
         """Say in one sentence whether the file is whole."""
         if self.complete:
             return "the recording is complete"
-        lost = f"the last {self.lost_bytes} bytes could not be read" if self.lost_bytes else "nothing readable is lost"
+        lost = (
+            f"the last {self.lost_bytes} bytes could not be read"
+            if self.lost_bytes
+            else "nothing readable is lost"
+        )
         return f"the recorder did not finish this file; {self.messages} messages were read and {lost}"
 
 

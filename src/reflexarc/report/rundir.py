@@ -91,7 +91,9 @@ class RunInfo:
         except (OSError, ValueError) as error:
             raise RecordingError(f"cannot read {path}: {error}") from error
         if data.get("schema") != SCHEMA:
-            raise RecordingError(f"{path}: schema {data.get('schema')!r} is not {SCHEMA}; use the version that wrote it")
+            raise RecordingError(
+                f"{path}: schema {data.get('schema')!r} is not {SCHEMA}; use the version that wrote it"
+            )
         data["entries"] = tuple(RunEntry(**entry) for entry in data["entries"])
         data["robot_size"] = tuple(data["robot_size"])
         return cls(**data)
@@ -126,7 +128,9 @@ def load_run(out: Path, entry: RunEntry) -> LoadedRun:
     world = None
     if (folder / "world.json").exists():
         world = WorldMap.load(folder / "world.json")
-    film = next((path for path in sorted(folder.glob("film.*")) if path.suffix in (".gif", ".webp", ".mp4")), None)
+    film = next(
+        (path for path in sorted(folder.glob("film.*")) if path.suffix in (".gif", ".webp", ".mp4")), None
+    )
     return LoadedRun(entry, summary, log, world, film, tuple(notes))
 
 

@@ -21,7 +21,23 @@ NO_STATUS = 255
 """Status index of ticks without a verdict (the arc was not in the loop)."""
 EPISODE_GAP_S = 0.25
 """Interventions of one stage that are at most this far apart are listed as one; the same gap as contact episodes."""
-_COLUMNS = ("now", "x", "y", "yaw", "v", "w", "pv", "pw", "cv", "cw", "margin", "distance", "status", "used", "late")
+_COLUMNS = (
+    "now",
+    "x",
+    "y",
+    "yaw",
+    "v",
+    "w",
+    "pv",
+    "pw",
+    "cv",
+    "cw",
+    "margin",
+    "distance",
+    "status",
+    "used",
+    "late",
+)
 
 
 @dataclass(frozen=True, slots=True)

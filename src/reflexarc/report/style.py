@@ -60,7 +60,6 @@ SETTINGS = {
     "ytick.labelcolor": INK,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "figure.constrained_layout.use": True,
     "path.simplify": True,
     "path.simplify_threshold": 0.5,
 }

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `reflexarc run` shows while it works: one bar per run with both times and running counters.
+
+Everything goes to standard error, so standard output stays clean for the table and the JSON line.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reflexarc.report.comparison import ABSENT, Row
+
+COUNTERS = {
+    "successes": "missions",
+    "contacts": "contacts",
+    "interventions": "interventions",
+    "min_distance_m": "closest",
+}
+"""Running counter to the word shown for it."""
+
+
+class RunDisplay:
+    """Progress bars of several runs; shows nothing when `quiet`."""
+
+    def __init__(self, quiet: bool = False):
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:6.1f}/{task.total:.0f} s simulated"),
+            TimeElapsedColumn(),
+            TextColumn("wall"),
+            TextColumn("{task.fields[counters]}"),
+            console=self.console,
+            refresh_per_second=4,
+            disable=quiet,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def begin(self, name: str, duration: float) -> None:
+        """Show a bar for the run `name` of `duration` simulated seconds."""
+        self._tasks[name] = self._progress.add_task(name, total=duration, counters="starting")
+
+    def update(self, name: str, simulated: float, counters: Mapping[str, Any]) -> None:
+        """Move the bar of `name` and show its counters."""
+        self._progress.update(self._tasks[name], completed=simulated, counters=counters_text(counters))
+
+    def end(self, name: str, note: str = "") -> None:
+        """Stop the clock of `name`; a note replaces the counters, none leaves the last ones."""
+        task = self._tasks[name]
+        if note:
+            self._progress.update(task, counters=note)
+        self._progress.stop_task(task)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self.console.print(text, soft_wrap=True, markup=False)
+
+
+def counters_text(counters: Mapping[str, Any]) -> str:
+    """Return the known counters in words, such as `missions 1 · contacts 0 · closest 0.42 m`."""
+    parts = []
+    for key, word in COUNTERS.items():
+        value = counters.get(key)
+        if value is not None and value == value:
+            parts.append(f"{word} {value:.2f} m" if key == "min_distance_m" else f"{word} {value}")
+    return " · ".join(parts)
+
+
+def print_table(console: Console, title: str, rows: Sequence[Row]) -> None:
+    """Print the table with | without the arc."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("with arc", justify="right", style="blue")
+    table.add_column("without arc", justify="right", style="dark_orange3")
+    for row in rows:
+        cells = (
+            f"[bold]{c}[/bold]" if row.hazard and c not in ("0", "0.0", ABSENT) else c
+            for c in (row.with_arc, row.without_arc)
+        )
+        table.add_row(row.label, *cells)
+    console.print(table)

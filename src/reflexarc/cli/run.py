@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`reflexarc run SCENARIO`: run a scenario with and without the arc and show what the arc changed."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from reflexarc.core.errors import ReflexArcError
+
+DESCRIPTION = """\
+Run a scenario. By default it runs live: plant, task policy, arc, missions and recorder are ROS 2 nodes of their own,
+first with the arc and then without it, on a ROS domain of its own; afterwards the comparison is repeated in lock-step
+over several seeds. With --lockstep everything runs in this process with simulated time and needs no ROS: the same seed
+gives the same bytes.
+"""
+
+EPILOG = """\
+examples:
+  reflexarc run sidewalk_delivery                         live, with and without the arc, then four seeds in lock-step
+  reflexarc run sidewalk_delivery --lockstep --seeds 0-19 the comparison over twenty seeds
+  reflexarc run sidewalk_delivery --lockstep --seed 3 --json
+  reflexarc run sidewalk_calm --lockstep --set crowd.count=40 --set arc.barrier.clearance_m=0.3
+
+exit codes: 0 done; 1 a run failed (the report of what was recorded is still written); 2 the request is not acceptable
+"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb's options."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a scenario, live over ROS 2 or in lock-step, with and without the arc",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", help="name of a scenario (see `reflexarc scenarios`) or a YAML file"
+    )
+    parser.add_argument("--lockstep", action="store_true", help="simulated time in one process, without ROS")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", metavar="N", help="seed of the run (default: the scenario's)")
+    seeds.add_argument("--seeds", metavar="LIST", help="several seeds, such as 0-3 or 0,2,5")
+    parser.add_argument(
+        "--duration", metavar="S", help="longest simulated time of each run [s] (default: the scenario's)"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="replace a key of the scenario",
+    )
+    parser.add_argument("--no-arc", action="store_true", help="only without the arc")
+    parser.add_argument(
+        "--compare",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="also run without the arc (default: yes, with --json no)",
+    )
+    parser.add_argument(
+        "--lockstep-seeds",
+        metavar="LIST",
+        help="after live runs, compare these seeds in lock-step; `none` to skip (default: 4 seeds when comparing)",
+    )
+    parser.add_argument("--jobs", metavar="N", help="lock-step runs at the same time (default: one per core)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object with the figures as the last line"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder for logs, recordings and report (default: runs/NAME-TIME)"
+    )
+    parser.add_argument(
+        "--render",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="render a short film for the report (default: yes, with --json no)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from reflexarc.cli._display import RunDisplay, print_table  # noqa: PLC0415 - after the options are known
+    from reflexarc.cli._request import make_request  # noqa: PLC0415
+    from reflexarc.report.comparison import combine, comparison_rows  # noqa: PLC0415
+
+    request = make_request(args)
+    keep = request.keep
+    out = request.out if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))
+    try:
+        with RunDisplay(quiet=args.quiet or not sys.stderr.isatty() and args.json) as display:
+            entries = _execute(request, out, display)
+            report = _report(request, out, entries, display) if keep else None
+        summaries = {entry: _summary(out, entry) for entry in entries}
+        console = display.console if args.json else _stdout_console()
+        for clock, title in (("live", "Live over ROS 2"), ("lockstep", "Lock-step")):
+            sides = [
+                [s for e, s in summaries.items() if s and e.clock == clock and e.arc == arc]
+                for arc in (True, False)
+            ]
+            if any(sides):
+                seeds = sorted({e.seed for e, s in summaries.items() if s and e.clock == clock})
+                print_table(console, f"{title}, seeds {', '.join(map(str, seeds))}", comparison_rows(*sides))
+        if report is not None:
+            console.print(f"report: {report}", soft_wrap=True, markup=False)
+        problems = [f"{entry.title}: {entry.problem}" for entry in entries if entry.problem]
+        for problem in problems:
+            print(f"reflexarc: error: {problem}", file=sys.stderr)
+        if args.json:
+            main_side = [
+                s for e, s in summaries.items() if s and e.clock == request.clock and e.arc == request.arc
+            ]
+            if main_side:
+                print(json.dumps(combine(main_side)))
+            elif not problems:
+                raise ReflexArcError("no run left a summary")
+        return 1 if problems else 0
+    finally:
+        if not keep:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+def _execute(request: Any, out: Path, display: Any) -> list[Any]:
+    """Make every run of the request and return the entries with the problems that came up."""
+    entries = []
+    if request.live:
+        from reflexarc.cli._live import run_live  # noqa: PLC0415 - needs ROS
+
+        entries += [run_live(request, entry, out, display) for entry in request.live]
+    if request.lockstep:
+        from reflexarc.cli._lockstep import run_lockstep  # noqa: PLC0415
+
+        entries += run_lockstep(request, out, display)
+    return entries
+
+
+def _report(request: Any, out: Path, entries: list[Any], display: Any) -> Path:
+    """Write run.json, the films and the report; return the report's path."""
+    from reflexarc.cli._film import film_runs  # noqa: PLC0415 - imports matplotlib
+    from reflexarc.report.page import build_report  # noqa: PLC0415
+
+    request.info(tuple(entries)).save(out)
+    if request.render:
+        film_runs(request, out, entries, display)
+    display.say("writing the report")
+    return build_report(out)
+
+
+def _summary(out: Path, entry: Any) -> dict[str, Any] | None:
+    try:
+        return json.loads((out / entry.folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _stdout_console() -> Any:
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(highlight=False)
