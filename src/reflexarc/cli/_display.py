@@ -4,6 +4,7 @@
 Everything goes to standard error, so standard output stays clean for the table and the JSON line.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,7 @@ COUNTERS = {
 class RunDisplay:
     """Progress bars of several runs; shows nothing when `quiet`."""
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -56,12 +57,17 @@ class RunDisplay:
         """Move the bar of `name` and show its counters."""
         self._progress.update(self._tasks[name], completed=simulated, counters=counters_text(counters))
 
-    def end(self, name: str, note: str = "") -> None:
-        """Stop the clock of `name`; a note replaces the counters, none leaves the last ones."""
-        task = self._tasks[name]
-        if note:
-            self._progress.update(task, counters=note)
+    def finish(self, name: str, summary: Mapping[str, Any]) -> None:
+        """Fill the bar of `name` with the time the run took and show its final counters."""
+        task, simulated = self._tasks[name], summary["duration_s"]
+        counters = {**summary, "successes": f"{summary['successes']}/{summary['missions']}"}
+        self._progress.update(task, total=simulated, completed=simulated, counters=counters_text(counters))
         self._progress.stop_task(task)
+
+    def end(self, name: str, note: str) -> None:
+        """Stop the clock of `name` where it is and replace its counters by `note`."""
+        self._progress.update(self._tasks[name], counters=note)
+        self._progress.stop_task(self._tasks[name])
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
@@ -73,8 +79,9 @@ def counters_text(counters: Mapping[str, Any]) -> str:
     parts = []
     for key, word in COUNTERS.items():
         value = counters.get(key)
-        if value is not None and value == value:
-            parts.append(f"{word} {value:.2f} m" if key == "min_distance_m" else f"{word} {value}")
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            continue
+        parts.append(f"{word} {value:.2f} m" if key == "min_distance_m" else f"{word} {value}")
     return " · ".join(parts)
 
 

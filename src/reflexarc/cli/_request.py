@@ -81,7 +81,9 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
-    arc_config = ArcConfig.from_dict(scenario.arc_overrides, f"{scenario.where}: arc")
+    arc_config = ArcConfig.from_dict(
+        {"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc"
+    )
     arms = _arms(args, scenario.arc_enabled)
     seeds = _seeds(args, scenario.seed)
     clock = "lockstep" if args.lockstep else "live"

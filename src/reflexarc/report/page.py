@@ -134,7 +134,7 @@ def _player(info: RunInfo, drawn: list[tuple[LoadedRun, Any]]) -> Markup:
         "world": world_data(next((run.world for run, _ in drawn if run.world), None)),
         "runs": [player_data(log, _short(run.entry)) | {"arc": run.entry.arc} for run, log in drawn],
     }
-    return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/"))  # noqa: S704
+    return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/"))
 
 
 def _figures(
@@ -156,7 +156,7 @@ def _figures(
 
 
 def _figure(text: str, caption: str = "") -> dict[str, Any]:
-    return {"svg": Markup(text), "caption": caption}  # noqa: S704 - written by matplotlib, not by a user
+    return {"svg": Markup(text), "caption": caption}
 
 
 def _films(run: LoadedRun, out: Path) -> list[dict[str, str]]:

@@ -108,7 +108,7 @@ class RunLog:
         return float(self.time[-1] - self.time[0]) if len(self.time) else 0.0
 
     def events_of(self, kind: str) -> list[dict[str, Any]]:
-        """Return the events of one kind: contact, cargo, rollover, mission or intervention."""
+        """Return the events of one kind (contact, cargo, rollover, mission, intervention)."""
         return [event for event in self.events if event["kind"] == kind]
 
 
@@ -117,6 +117,7 @@ class RunLogBuilder:
 
     def __init__(self) -> None:
         self._rows: list[tuple] = []
+        self._distance = np.nan
         self._changes: list[tuple[int, str, float]] = []
         self._track_rows: list[tuple[float, tuple[str, ...], Array]] = []
         self._events: list[dict[str, Any]] = []
@@ -131,8 +132,13 @@ class RunLogBuilder:
         min_distance: float = np.nan,
         lateness: float = np.nan,
     ) -> None:
-        """Add one control period; `verdict` is None when the arc is not in the loop."""
+        """Add one control period; `verdict` is None when the arc is not in the loop.
+
+        `min_distance` [m] may be NaN at ticks where it was not measured; the last one is kept. `lateness` in [s].
+        """
         row = len(self._rows)
+        if np.isfinite(min_distance):
+            self._distance = min_distance
         now = verdict.now if verdict else state.stamp
         self._rows.append(
             (
@@ -142,7 +148,7 @@ class RunLogBuilder:
                 *(proposal.twist if proposal else (np.nan, np.nan)),
                 *command,
                 verdict.margin if verdict else np.nan,
-                min_distance,
+                self._distance,
                 STATUS_ORDER.index(verdict.status) if verdict else NO_STATUS,
                 verdict.time_used if verdict else np.nan,
                 lateness,
@@ -153,7 +159,7 @@ class RunLogBuilder:
             self._extend_episode(now, intervention.stage, intervention.reason, intervention.change)
 
     def pedestrians(self, time: float, names: tuple[str, ...], positions: Array) -> None:
-        """Add where the pedestrians `names` are, positions of shape (len(names), 2). [m]"""
+        """Add where the pedestrians `names` are, positions in [m] of shape (len(names), 2)."""
         self._track_rows.append((time, names, np.array(positions, dtype=np.float64).reshape(-1, 2)))
 
     def event(self, time: float, kind: str, text: str, **details: Any) -> None:

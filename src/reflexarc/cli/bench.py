@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`reflexarc bench NAME`: run a study of `benchmarks/`.
+
+A study is a folder `benchmarks/NAME/` with a page `README.md` and a module `study.py` that offers
+
+- `run(full: bool, progress: Callable[[str], None]) -> dict`: the figures, JSON types only;
+- `headline(results: dict) -> dict`: the few figures that the page leads with;
+- `SEEDS`, optional: the seeds of the full run.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from reflexarc.core.errors import ConfigError, ReflexArcError, UnknownNameError
+
+SHORT_RUN_S = 50.0
+"""Longest wall time of a short run; a longer one is reported."""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb's options."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="run a study of benchmarks/ and print its headline figures",
+        description="Run a study. A plain run is short; --full repeats the study and writes its results.json.",
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", help="name of a study, see --list")
+    parser.add_argument("--list", action="store_true", help="list the studies")
+    parser.add_argument("--all", action="store_true", help="run every study")
+    parser.add_argument("--full", action="store_true", help="the full study; writes benchmarks/NAME/results.json")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with the figures as the last line")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb and return its exit code."""
+    folder = benchmarks_dir()
+    known = study_names(folder)
+    if args.list:
+        for name in known:
+            print(f"{name:<24} {_title(folder / name)}")
+        return 0
+    names = known if args.all else args.names
+    if not names:
+        raise ConfigError(f"no study given; allowed: --all, {', '.join(known) or 'none'}")
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("study", name, known, str(folder))
+    headlines = {name: _run_study(folder / name, args.full) for name in names}
+    for name, figures in headlines.items():
+        print("\n".join([name, *(f"  {key}: {value}" for key, value in figures.items())]))
+    if args.json:
+        print(json.dumps(headlines[names[0]] if len(names) == 1 else headlines))
+    return 0
+
+
+def benchmarks_dir() -> Path:
+    """Return the folder of studies: `$REFLEXARC_BENCHMARKS`, else the source tree's.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    configured = os.environ.get("REFLEXARC_BENCHMARKS")
+    path = Path(configured) if configured else Path(__file__).resolve().parents[3] / "benchmarks"
+    if not path.is_dir():
+        raise ConfigError(f"no folder of studies at {path}; set REFLEXARC_BENCHMARKS to the project's benchmarks/")
+    return path
+
+
+def study_names(folder: Path) -> list[str]:
+    """Return the studies in `folder`."""
+    return sorted(path.parent.name for path in folder.glob("*/study.py"))
+
+
+def load_study(folder: Path) -> ModuleType:
+    """Import the study in `folder`.
+
+    Raises:
+        ReflexArcError: it lacks `run` or `headline`.
+    """
+    name = f"reflexarc_benchmark_{folder.name}"
+    spec = importlib.util.spec_from_file_location(name, folder / "study.py")
+    if spec is None or spec.loader is None:
+        raise ReflexArcError(f"{folder / 'study.py'} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    for function in ("run", "headline"):
+        if not callable(getattr(module, function, None)):
+            raise ReflexArcError(f"{folder / 'study.py'} has no function {function}()")
+    return module
+
+
+def _run_study(folder: Path, full: bool) -> dict[str, Any]:
+    study = load_study(folder)
+    started = time.perf_counter()
+    results = study.run(full, _say(folder.name))
+    wall = time.perf_counter() - started
+    figures = study.headline(results)
+    if full:
+        _write_results(folder, study, results, figures, wall)
+    elif wall > SHORT_RUN_S:
+        print(f"{folder.name}: the short run took {wall:.0f} s, more than {SHORT_RUN_S:.0f} s", file=sys.stderr)
+    return figures
+
+
+def _write_results(folder: Path, study: ModuleType, results: Any, figures: dict[str, Any], wall: float) -> None:
+    from reflexarc.report.versions import machine, today, versions  # noqa: PLC0415 - reads package metadata
+
+    content = {
+        "headline": figures,
+        "figures": results,
+        "command": shlex.join(["reflexarc", "bench", folder.name, "--full"]),
+        "seeds": list(getattr(study, "SEEDS", ())),
+        "versions": versions(),
+        "machine": machine(),
+        "date": today(),
+        "wall_s": round(wall, 1),
+    }
+    path = folder / "results.json"
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"{folder.name}: wrote {path}", file=sys.stderr)
+
+
+def _say(name: str) -> Callable[[str], None]:
+    return lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+def _title(folder: Path) -> str:
+    page = folder / "README.md"
+    lines = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
+    return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), "")
