@@ -130,6 +130,7 @@ INTERFACES: tuple[Interface, ...] = (
     Interface(
         "route", "nav_msgs/msg/Path", _MISSION, FIXED_FRAME, 0.0, math.inf, "Route of the current mission.", **_LATCHED,
     ),
+    Interface("keepouts", "reflexarc_msgs/msg/Walls", _MISSION, FIXED_FRAME, 0.0, math.inf, "Lines of the map that must not be crossed though no sensor sees them (kerb edges).", **_LATCHED),
     Interface(
         "contact_events", "reflexarc_msgs/msg/ContactEvent", _PLANT, FIXED_FRAME, 0.0, math.inf,
         "One message per contact episode, when it ends.", depth=100,
