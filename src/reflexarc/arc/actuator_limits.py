@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Last shaping stage: what the drive can do."""
+"""What the drive can do."""
 
 from reflexarc.arc.stage import Tick
 from reflexarc.robots import BaseRobot
@@ -12,10 +12,9 @@ class ActuatorLimitStage:
     moves along the ray to zero, on which the stopping barrier only grows, so this stage cannot undo the barrier stage.
     """
 
-    name = "actuator_limits"
-
-    def __init__(self, robot: BaseRobot):
-        """Take the limits from the robot's parameters."""
+    def __init__(self, robot: BaseRobot, name: str = "actuator_limits"):
+        """Take the limits from the robot's parameters; it acts under `name`, before the barrier as well as after it."""
+        self.name = name
         self._speed = robot.max_speed
         self._yaw_rate = robot.max_yaw_rate
         self._half_track = robot.track / 2.0

@@ -100,7 +100,7 @@ class Arc:
 def build_arc(config: ArcConfig) -> Arc:
     """Build the standard arc of a mobile base, compiled and warm.
 
-    Stages: sanity, mode limits, barrier, actuator limits, post-check.
+    Stages: sanity, mode limits, limits of the drive on the proposal, barrier, limits of the drive, post-check.
 
     Raises:
         ConfigError: the robot is unknown.
@@ -113,6 +113,7 @@ def build_arc(config: ArcConfig) -> Arc:
         (
             SanityStage(config),
             ModeLimitStage(config.mode_limits),
+            ActuatorLimitStage(robot, "proposal_limits"),
             barrier,
             ActuatorLimitStage(robot),
             PostCheckStage(robot, barrier, config.barrier.enabled),

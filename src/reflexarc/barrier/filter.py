@@ -20,6 +20,9 @@ from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.stage import Tick
 from reflexarc.barrier.qp import OsqpProjection
 from reflexarc.barrier.stopping import (
+    CLOSING,
+    GAP,
+    SOURCE,
     StoppingParameters,
     admissible_share,
     barrier_margin,
@@ -110,13 +113,13 @@ class BarrierStage:
 
     def describe(self, source: int, state: BaseState) -> str:
         """Name a thing by its index in the row table, with gap and closing speed, for the verdict."""
-        row = next(r for r in self._rows[: self._count] if int(r[8]) == source)
+        row = next(r for r in self._rows[: self._count] if int(r[SOURCE]) == source)
         obstacles = state.obstacles
         if source < len(obstacles):
             name = f"obstacle {obstacles.ids[source] if obstacles.ids else source}"
         else:
             name = f"wall {source - len(obstacles)}"
-        return f"{name} at {row[0]:.2f} m, closing at {row[6]:.2f} m/s"
+        return f"{name} at {row[GAP]:.2f} m, closing at {row[CLOSING]:.2f} m/s"
 
     def _build_rows(self, state: BaseState, now: float) -> None:
         obstacles, walls = state.obstacles, state.walls

@@ -7,7 +7,7 @@ r"""Projection onto a polytope with OSQP: the quadratic programme of the barrier
 
 The sparsity pattern is fixed at construction (every row dense, unused rows zero), so that a solve is a data update of one
 OSQP workspace (Stellato et al., OSQP: An Operator Splitting Solver for Quadratic Programs, Math. Prog. Comp. 12, 2020).
-Every solve starts from the same point with the same step size: the answer is a function of the problem alone, which makes a
+Every solve starts from a point and with a step size that depend on the problem alone: the answer is a function of the problem alone, which makes a
 replay bit-exact. Whatever OSQP says, the answer is used only if it passes the residual check made here.
 """
 
@@ -20,6 +20,10 @@ import osqp
 import scipy.sparse
 
 from reflexarc.core.types import Array
+
+
+_SWEEPS = 40
+"""Sweeps of the warm start; a microsecond or two, against some 0.15 us for each ADMM iteration that they save."""
 
 
 class QpSolution(NamedTuple):
@@ -74,29 +78,34 @@ def qp_residuals(z, multipliers, target, normals, offsets, lower, upper):
 
 
 @numba.njit(cache=True)
-def _starting_point(target, normals, offsets, lower, upper, z, y):
-    """Fill z, y with the projection onto the row that `target` violates most, clipped to the bounds.
+def _starting_point(target, normals, offsets, lower, upper, sweeps, z, y):
+    """Fill z, y with an approximate solution by Hildreth's cyclic dual ascent (Quart. Appl. Math. 4, 1957).
 
-    It is the solution when that row alone is active, and it depends on the problem alone (no memory of earlier solves).
+    Each step projects onto one row, y_i <- max(0, y_i + a_i z - b_i); rows have unit length, so no division is needed. It
+    is exact after one sweep when a single row is active, and it depends on the problem alone.
     """
     n, m = target.shape[0], offsets.shape[0]
+    z[:] = target
     y[:] = 0.0
-    worst, excess = -1, 0.0
-    for i in range(m):
-        value = -offsets[i]
+    for _ in range(sweeps):
+        moved = 0.0
+        for i in range(m):
+            excess = -offsets[i]
+            for j in range(n):
+                excess += normals[i, j] * z[j]
+            step = max(-y[n + i], excess)
+            if step != 0.0:
+                y[n + i] += step
+                moved = max(moved, abs(step))
+                for j in range(n):
+                    z[j] -= step * normals[i, j]
         for j in range(n):
-            value += normals[i, j] * target[j]
-        if value > excess:
-            worst, excess = i, value
-    for j in range(n):
-        z[j] = target[j]
-        if worst >= 0:
-            z[j] -= excess * normals[worst, j]
-        free = z[j]
-        z[j] = min(upper[j], max(lower[j], free))
-        y[j] = free - z[j]
-    if worst >= 0:
-        y[n + worst] = excess
+            free = z[j] + y[j]
+            z[j] = min(upper[j], max(lower[j], free))
+            moved = max(moved, abs(free - z[j] - y[j]))
+            y[j] = free - z[j]
+        if moved < 1e-9:
+            break
 
 
 class OsqpProjection:
@@ -160,7 +169,7 @@ class OsqpProjection:
         self._upper[n : n + m] = offsets
         self._upper[n + m :] = np.inf
         self._solver.update(q=-target, l=self._lower, u=self._upper, Ax=self._entries)
-        _starting_point(target, normals, offsets, lower, upper, self._start_z, self._start_y)
+        _starting_point(target, normals, offsets, lower, upper, _SWEEPS, self._start_z, self._start_y)
         self._solver.warm_start(x=self._start_z, y=self._start_y)
         result = self._solver.solve(raise_error=False)
         z, y = np.asarray(result.x), np.asarray(result.y)

@@ -5,13 +5,17 @@ For a thing at gap d [m] along the unit normal n (from the footprint to the thin
 command u = (v, omega) is what is left of the gap when the robot, having held u for the delay tau, has braked to rest
 while the thing kept coming:
 
-    h(u) = d - z - w T(v) - a_p T(v)^2 / 2 - s(u) (tau + |v| / (2 a) + |omega| / (2 alpha)),   T(v) = tau + |v| / a
+    h(u) = d - z - w T - a_p T^2 / 2 - s tau - c v |v| / (2 a) - b omega |omega| / (2 alpha) - r
+    T(u) = tau + max(|v| / a, |omega| / alpha),   s(u) = c v + b omega
+    r(u) = max(0, n_y v omega) (tau + |v| / (2 a)) (tau + |omega| / (2 alpha))
 
 with
     z       clearance plus k standard deviations of the position [m],
     w       closing speed of the thing along n, >= 0, plus k standard deviations of the velocity [m/s],
     a_p     acceleration that the thing may add in any direction [m/s^2]; 0 for walls,
-    s(u)    speed of the footprint's support point along n: s = c v + b omega, c = n_x, b = n x lever [m/s],
+    T       time until the robot rests [s],
+    s       speed of the footprint's support point along n, with c = n_x and b = lever x n [m/s],
+    r       how much farther along n the braking path leads because the heading turns meanwhile [m],
     a, alpha  guaranteed deceleration [m/s^2] and yaw deceleration [rad/s^2],
     tau     control period + actuation latency: the sampled-data and the latency margin [s].
 
@@ -19,13 +23,15 @@ It is the protective separation distance S_p = S_h + S_r + S_s + C + Z of ISO/TS
 into a function of the command, with the robot's velocity signed so that moving away counts. Because n is kept fixed while
 braking, h >= 0 is sufficient: the plane with normal n still separates the two bodies when the robot stands.
 
-Along a ray, u = lambda u_0, the barrier is a quadratic, h = D - B lambda - Q lambda^2, so the largest admissible share of a
-command is closed-form (`admissible_share`). Where D < 0 the thing is closer than the barrier allows even at standstill; then
+Along a ray, u = lambda u_0, the barrier is at least a quadratic, h >= D - B lambda - Q lambda^2, so a large admissible share
+of a command is closed-form (`admissible_share`). Where D < 0 the thing is closer than the barrier allows even at standstill; then
 a command is admissible if it does not approach (s <= 0) and, against a moving thing, either the robot stands (|v| <= creep)
 or it outruns it (-s >= w). Standing still is therefore admissible always: the filter built on it is never infeasible.
 
 The rectangle is represented by its support in direction n: for omega = 0 the nearest point decides, when turning the corners
-do, so that each thing gives two rows (D, W, E, c, b), the two corners with the largest support.
+do, so that each thing gives two rows (D, W, E, c, b), the two corners with the largest support, with
+
+    h(u) = D - W (T - tau) - E (T - tau)^2 - s tau - c v |v| / (2 a) - b omega |omega| / (2 alpha) - r(u).
 """
 
 import math
@@ -37,9 +43,9 @@ import numpy as np
 from reflexarc.core.types import Array
 
 # Columns of the row table; one row per supporting corner of each thing.
-GAP, BUDGET, LINEAR, SQUARE, LEVER_V, LEVER_W, CLOSING, MOVING, SOURCE = range(9)
-COLUMNS = 9
-"""d, D, W, E, c, b, w, 1 if the thing can move else 0, index of the thing (walls count on from the obstacles)."""
+GAP, BUDGET, LINEAR, SQUARE, LEVER_V, LEVER_W, SIDE, CLOSING, MOVING, SOURCE = range(10)
+COLUMNS = 10
+"""d, D, W, E, c, b, n_y, w, 1 if the thing can move else 0, index of the thing (walls count on from the obstacles)."""
 
 _TINY = 1e-12
 
@@ -118,30 +124,30 @@ def _point_gap(qx, qy, a, b):
 
 
 @numba.njit(cache=True)
-def _segment_crosses(x1, y1, x2, y2, a, b):
-    """Whether the segment meets the rectangle |x|<=a, |y|<=b (slab clipping)."""
+def _inside_share(x1, y1, x2, y2, a, b):
+    """Middle, as a share of the segment, of its part inside the rectangle |x|<=a, |y|<=b; -1 if none (slab clipping)."""
     t0, t1 = 0.0, 1.0
     dx, dy = x2 - x1, y2 - y1
     for start, step, half in ((x1, dx, a), (y1, dy, b)):
         if abs(step) < _TINY:
             if abs(start) > half:
-                return False
+                return -1.0
         else:
             ta, tb = (-half - start) / step, (half - start) / step
             if ta > tb:
                 ta, tb = tb, ta
             t0, t1 = max(t0, ta), min(t1, tb)
             if t0 > t1:
-                return False
-    return True
+                return -1.0
+    return 0.5 * (t0 + t1)
 
 
 @numba.njit(cache=True)
 def _segment_gap(x1, y1, x2, y2, a, b):
     """Signed gap and normal from the rectangle to a segment, both in base_link."""
-    if _segment_crosses(x1, y1, x2, y2, a, b):
-        nx, ny = _nearest_on_segment(0.0, 0.0, x1, y1, x2, y2)
-        return _point_gap(nx, ny, a, b)
+    inside = _inside_share(x1, y1, x2, y2, a, b)
+    if inside >= 0.0:
+        return _point_gap(x1 + inside * (x2 - x1), y1 + inside * (y2 - y1), a, b)
     best, bx, by = _point_gap(x1, y1, a, b)
     other, ox, oy = _point_gap(x2, y2, a, b)
     if other < best:
@@ -159,10 +165,10 @@ def _segment_gap(x1, y1, x2, y2, a, b):
 @numba.njit(cache=True)
 def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, source, p):
     """Append the rows of one thing: its normal with the two corners of largest support."""
-    delay, a = p.delay, p.deceleration
+    delay = p.delay
     budget = gap - margin - closing * delay - 0.5 * acceleration * delay * delay
-    linear = (closing + acceleration * delay) / a
-    square = acceleration / (2.0 * a * a)
+    linear = closing + acceleration * delay
+    square = 0.5 * acceleration
     first_x = p.half_length if nx >= 0.0 else -p.half_length
     first_y = p.half_width if ny >= 0.0 else -p.half_width
     # The second corner is the neighbour that loses least support: across the edge that faces the thing.
@@ -181,6 +187,7 @@ def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, s
         row[SQUARE] = square
         row[LEVER_V] = nx
         row[LEVER_W] = ny * cx - nx * cy
+        row[SIDE] = ny
         row[CLOSING] = closing
         row[MOVING] = moving
         row[SOURCE] = source
@@ -246,10 +253,24 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
 
 
 @numba.njit(cache=True)
-def _barrier(row, v, omega, p):
+def _coefficients(row, v, omega, p):
+    """B and Q of h(lambda u) >= D - B lambda - Q lambda^2 for 0 <= lambda <= 1, with equality at 1.
+
+    All terms but r are quadratic in lambda; r(lambda u) <= lambda^2 r(u) is counted as if it were.
+    """
+    a, alpha = p.deceleration, p.yaw_deceleration
+    turn = max(0.0, row[SIDE] * v * omega)
+    turn *= (p.delay + abs(v) / (2.0 * a)) * (p.delay + abs(omega) / (2.0 * alpha))
+    braking = max(abs(v) / a, abs(omega) / alpha)
+    drift = row[LEVER_V] * v * abs(v) / (2.0 * a) + row[LEVER_W] * omega * abs(omega) / (2.0 * alpha)
     approach = row[LEVER_V] * v + row[LEVER_W] * omega
-    hold = p.delay + abs(v) / (2.0 * p.deceleration) + abs(omega) / (2.0 * p.yaw_deceleration)
-    return row[BUDGET] - row[LINEAR] * abs(v) - row[SQUARE] * v * v - approach * hold
+    return row[LINEAR] * braking + approach * p.delay, row[SQUARE] * braking * braking + drift + turn
+
+
+@numba.njit(cache=True)
+def _barrier(row, v, omega, p):
+    linear, square = _coefficients(row, v, omega, p)
+    return row[BUDGET] - linear - square
 
 
 @numba.njit(cache=True)
@@ -274,10 +295,9 @@ def _row_share(row, v, omega, p):
         if row[MOVING] == 0.0 or abs(v) <= p.creep_speed or -approach >= row[CLOSING]:
             return np.inf
         return p.creep_speed / abs(v)
-    linear = row[LINEAR] * abs(v) + approach * p.delay
-    square = row[SQUARE] * v * v + approach * (
-        abs(v) / (2.0 * p.deceleration) + abs(omega) / (2.0 * p.yaw_deceleration)
-    )
+    linear, square = _coefficients(row, v, omega, p)
+    if linear + square <= budget and square >= -budget:
+        return 1.0  # admissible as it is, and at every smaller share
     discriminant = linear * linear + 4.0 * square * budget
     if discriminant < 0.0:
         return np.inf
@@ -294,16 +314,20 @@ def admissible_share(rows, count, v, omega, p):
     The source is -1 when nothing binds (lambda = 1).
     """
     share, source = 1.0, -1
-    # A smaller share can lose the right to outrun a thing, so the shortened command is judged again; it can only end at
-    # creep speed, where every thing's condition is met, hence three passes suffice.
-    for _ in range(3):
-        before = share
+    too_close = 0
+    for i in range(count):
+        row_share = _row_share(rows[i], v, omega, p)
+        if row_share < share:
+            share, source = row_share, int(rows[i, SOURCE])
+        if rows[i, BUDGET] < 0.0 and rows[i, MOVING] == 1.0:
+            too_close += 1
+    if too_close > 0 and 0.0 < share < 1.0:
+        # A shorter command can lose the right to outrun a thing that is too close: then only creeping is left.
         for i in range(count):
-            row_share = share * _row_share(rows[i], share * v, share * omega, p)
-            if row_share < share:
-                share, source = row_share, int(rows[i, SOURCE])
-        if share >= before:
-            break
+            if rows[i, BUDGET] < 0.0:
+                row_share = share * _row_share(rows[i], share * v, share * omega, p)
+                if row_share < share:
+                    share, source = row_share, int(rows[i, SOURCE])
     return share, source
 
 
@@ -337,18 +361,18 @@ def linear_rows(rows, count, v, omega, scale_v, scale_w, p, normals, offsets):
             else:
                 share = min(1.0, _row_share(row, v, omega, p))
                 rv, rw = share * v, share * omega
-                approach = row[LEVER_V] * rv + row[LEVER_W] * rw
-                hold = p.delay + abs(rv) / (2.0 * p.deceleration) + abs(rw) / (2.0 * p.yaw_deceleration)
                 sign_v = 1.0 if v >= 0.0 else -1.0
-                sign_w = 0.0 if omega == 0.0 else (1.0 if omega > 0.0 else -1.0)
-                gv = (
-                    sign_v * row[LINEAR]
-                    + 2.0 * row[SQUARE] * rv
-                    + row[LEVER_V] * hold
-                    + approach * sign_v / (2.0 * p.deceleration)
-                )
-                gw = row[LEVER_W] * hold + approach * sign_w / (2.0 * p.yaw_deceleration)
-                h = row[BUDGET] - row[LINEAR] * abs(rv) - row[SQUARE] * rv * rv - approach * hold
+                sign_w = 1.0 if omega >= 0.0 else -1.0
+                a, alpha = p.deceleration, p.yaw_deceleration
+                braking = max(abs(rv) / a, abs(rw) / alpha)
+                urgency = row[LINEAR] + 2.0 * row[SQUARE] * braking
+                gv = row[LEVER_V] * (p.delay + abs(rv) / a)
+                gw = row[LEVER_W] * (p.delay + abs(rw) / alpha)
+                if abs(rv) / a >= abs(rw) / alpha:
+                    gv += urgency * sign_v / a
+                else:
+                    gw += urgency * sign_w / alpha
+                h = _barrier(row, rv, rw, p)
                 offset = max(0.0, h) + gv * rv + gw * rw
             gv, gw = gv * scale_v, gw * scale_w
             norm = math.sqrt(gv * gv + gw * gw)
