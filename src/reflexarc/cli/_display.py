@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 from rich.table import Table
 
 from reflexarc.report.comparison import ABSENT, Row
@@ -18,7 +19,7 @@ from reflexarc.report.comparison import ABSENT, Row
 COUNTERS = {
     "successes": "missions",
     "contacts": "contacts",
-    "interventions": "interventions",
+    "interventions": "acts",
     "min_distance_m": "closest",
 }
 """Running counter to the word shown for it."""
@@ -31,10 +32,9 @@ class RunDisplay:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:6.1f}/{task.total:.0f} s simulated"),
+            BarColumn(bar_width=12),
+            TextColumn("{task.completed:5.1f} of {task.total:.0f} s, wall"),
             TimeElapsedColumn(),
-            TextColumn("wall"),
             TextColumn("{task.fields[counters]}"),
             console=self.console,
             refresh_per_second=4,
@@ -96,5 +96,5 @@ def print_table(console: Console, title: str, rows: Sequence[Row]) -> None:
             f"[bold]{c}[/bold]" if row.hazard and c not in ("0", "0.0", ABSENT) else c
             for c in (row.with_arc, row.without_arc)
         )
-        table.add_row(row.label, *cells)
+        table.add_row(escape(row.label), *cells)
     console.print(table)

@@ -31,7 +31,7 @@ def choose_domain() -> int:
         raise ConfigError(
             f"all ROS domains from 1 to {LAST_DOMAIN} are in use on this machine; set ROS_DOMAIN_ID"
         )
-    return random.choice(free)  # noqa: S311 - not a secret
+    return random.choice(free)
 
 
 def domain_of_port(port: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from reflexarc.cli._display import RunDisplay
 from reflexarc.cli._request import RunRequest
 from reflexarc.core.errors import RecordingError, ReflexArcError
+from reflexarc.mission.summary import MOVING_SPEED
 from reflexarc.report.rundir import RunEntry
 from reflexarc.report.runlog import RunLog
 
@@ -22,7 +23,6 @@ BEFORE_S, AFTER_S = 3.5, 1.5
 """Seconds shown before and after the moment."""
 FRAMES_PER_S = 10
 WIDTH_PIXELS = 480
-MOVING_SPEED_M_S = 0.1
 CAMERA = "chase"
 
 
@@ -47,9 +47,9 @@ def film_run(request: RunRequest, folder: Path, entry: RunEntry) -> str:
     except RecordingError as error:
         return str(error)
     except (ReflexArcError, ImportError, RuntimeError, OSError) as error:
-        return f"rendering does not work here ({error})"
+        return f"rendering does not work here: {error}"
     if not frames:
-        return "rendering does not work here (no OpenGL context; install libegl1 and libgl1)"
+        return "the run is too short for a film"
     write_gif(folder / "film.gif", frames)
     return f"{what} at {moment:.1f} s of simulated time, lock-step, seed {entry.seed}"
 
@@ -57,7 +57,7 @@ def film_run(request: RunRequest, folder: Path, entry: RunEntry) -> str:
 def interesting_moment(log: RunLog) -> tuple[float, str]:
     """Return when the most interesting thing of a run happened and what it was."""
     for event in log.events_of("contact"):
-        if event["contact_class"] == "pedestrian" and event["robot_speed"] > MOVING_SPEED_M_S:
+        if event["contact_class"] == "pedestrian" and event["robot_speed"] > MOVING_SPEED:
             return event["time"], "first contact with a pedestrian"
     if np.isfinite(log.min_distance).any():
         return float(log.time[int(np.nanargmin(log.min_distance))]), "closest approach to a pedestrian"
@@ -69,7 +69,9 @@ def write_gif(path: Path, frames: Iterable[np.ndarray]) -> None:
     from PIL import Image  # noqa: PLC0415 - part of the simulation's dependencies
 
     images = [Image.fromarray(frame).quantize(96, method=Image.Quantize.FASTOCTREE) for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // FRAMES_PER_S, loop=0, optimize=True)
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=1000 // FRAMES_PER_S, loop=0, optimize=True
+    )
 
 
 def _frames(scenario: Any, seed: int, log: RunLog, start: float, end: float) -> list[np.ndarray]:
@@ -87,7 +89,7 @@ def _frames(scenario: Any, seed: int, log: RunLog, start: float, end: float) -> 
             if plant.time >= due:
                 frame = plant.render(CAMERA)
                 if frame is None:
-                    break
+                    raise ReflexArcError(plant.render_problem or "the plant draws no pictures")
                 frames.append(_shrink(frame))
                 due += 1 / FRAMES_PER_S
             plant.step(command)

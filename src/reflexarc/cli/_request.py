@@ -33,10 +33,8 @@ class RunRequest:
 
     scenario: Any
     """`reflexarc_sim.scenario.Scenario` with every override applied."""
-    scenario_argument: str
-    """Name or path as given, for the nodes."""
-    overrides: tuple[str, ...]
-    """`key=value` as given, for the nodes."""
+    scenario_yaml: str
+    """The scenario's mapping as YAML, for the nodes and for the report."""
     arc_config: ArcConfig
     live: tuple[RunEntry, ...]
     """Live runs in order."""
@@ -61,7 +59,7 @@ class RunRequest:
         return RunInfo(
             scenario=self.scenario.name,
             description=self.scenario.description,
-            scenario_yaml=yaml.safe_dump(dict(self.scenario.source), sort_keys=False, allow_unicode=True),
+            scenario_yaml=self.scenario_yaml,
             command=self.command,
             robot=self.scenario.robot,
             robot_size=(robot.length, robot.width),
@@ -92,8 +90,7 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     keep = args.out is not None or not args.json
     return RunRequest(
         scenario=scenario,
-        scenario_argument=args.scenario,
-        overrides=tuple(args.overrides),
+        scenario_yaml=yaml.safe_dump(dict(scenario.source), sort_keys=False, allow_unicode=True),
         arc_config=arc_config,
         live=() if args.lockstep else main,
         lockstep=main if args.lockstep else extra,

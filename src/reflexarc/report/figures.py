@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reflexarc.core.types import Array
+from reflexarc.mission.summary import MOVING_SPEED
 from reflexarc.report import style
 from reflexarc.report.runlog import RunLog
 
@@ -94,9 +95,9 @@ def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.6))
         for label, colour, log in runs:
             axis.plot(*thin(log.time, np.minimum(log.min_distance, 6.0)), color=colour, lw=1.1, label=label)
-            _mark_contacts(axis, log, colour, f"contact, {label}")
+            _mark_contacts(axis, log, colour, "_nolegend_")
         axis.set_ylim(bottom=-0.15)
-        axis.set_title("Clearance to the nearest pedestrian [m], cut at 6 m")
+        axis.set_title("Clearance to the nearest pedestrian [m], cut at 6 m (× contact)")
         axis.set_xlabel("simulated time [s]")
         _legend(axis)
         _align(figure)
@@ -164,15 +165,30 @@ def _shade(axis: Axes, log: RunLog, stages: tuple[str, ...]) -> None:
             )
 
 
-def _mark_contacts(
-    axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str = "pedestrian contact"
-) -> None:
-    contacts = [event for event in log.events_of("contact") if event["contact_class"] == "pedestrian"]
-    if contacts:
-        times = [event["time"] for event in contacts]
-        axis.plot(
-            times, np.zeros(len(times)), "x", color=colour, ms=7, mew=2, ls="", label=label, clip_on=False
-        )
+def _mark_contacts(axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str | None = None) -> None:
+    """Mark contacts with pedestrians at zero: filled while the robot moved, hollow while it stood."""
+    for moving, face, words in (
+        (True, colour, "hit a pedestrian"),
+        (False, "white", "touched while standing"),
+    ):
+        times = [
+            event["time"]
+            for event in log.events_of("contact")
+            if event["contact_class"] == "pedestrian" and (event["robot_speed"] > MOVING_SPEED) == moving
+        ]
+        if times:
+            axis.plot(
+                times,
+                np.zeros(len(times)),
+                "X",
+                mfc=face,
+                mec=colour,
+                ms=7,
+                ls="",
+                label=label or words,
+                clip_on=False,
+                zorder=5,
+            )
 
 
 def _legend(axis: Axes) -> None:

@@ -90,7 +90,9 @@ def allowed_text(hint: Any, metadata: Any) -> str:
         return f"{len(options)} × {allowed_text(options[0], metadata)}"
     if hint in (int, float):
         return _bounds("whole number" if hint is int else "number", metadata)
-    return {str: "text", bool: "`true`, `false`", dict: "mapping"}.get(hint, getattr(hint, "__name__", str(hint)))
+    return {str: "text", bool: "`true`, `false`", dict: "mapping"}.get(
+        hint, getattr(hint, "__name__", str(hint))
+    )
 
 
 def _bounds(kind: str, metadata: Any) -> str:

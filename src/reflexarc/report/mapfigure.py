@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle, Polygon
 
+from reflexarc.mission.summary import MOVING_SPEED
 from reflexarc.report import style
 from reflexarc.report.figures import PAGE_INCHES, svg
 from reflexarc.report.runlog import RunLog
@@ -90,23 +91,18 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
             zorder=5,
             label="the arc intervenes",
         )
-    contacts = log.events_of("contact")
-    for kind, marker, name in (("pedestrian", "X", "pedestrian contact"), (None, "P", "other contact")):
-        chosen = [
-            e["position"] for e in contacts if (e["contact_class"] == "pedestrian") == (kind == "pedestrian")
-        ]
-        if chosen:
-            axis.plot(
-                *np.array(chosen).T,
-                marker,
-                color=style.VERMILION,
-                mec="white",
-                mew=0.8,
-                ms=10,
-                ls="",
-                zorder=7,
-                label=name,
-            )
+    for label, marker, face, chosen in _contact_groups(log):
+        axis.plot(
+            *np.array(chosen).T,
+            marker,
+            mfc=face,
+            mec=style.VERMILION,
+            mew=1.2,
+            ms=9,
+            ls="",
+            zorder=7,
+            label=label,
+        )
     goals = [event["position"] for event in log.events_of("mission") if event.get("position")]
     if goals:
         axis.plot(
@@ -122,6 +118,20 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
         )
     if len(log.pose):
         axis.plot(*log.pose[0, :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start")
+
+
+def _contact_groups(log: RunLog) -> list[tuple[str, str, str, list[list[float]]]]:
+    """Return label, marker, face colour and positions of each kind of contact that happened."""
+    groups: dict[tuple[str, str, str], list[list[float]]] = {}
+    for event in log.events_of("contact"):
+        if event["contact_class"] != "pedestrian":
+            key = ("contact with a thing", "P", "white")
+        elif event["robot_speed"] > MOVING_SPEED:
+            key = ("hit a pedestrian", "X", style.VERMILION)
+        else:
+            key = ("touched by a pedestrian while standing", "X", "white")
+        groups.setdefault(key, []).append(event["position"])
+    return [(*key, positions) for key, positions in groups.items()]
 
 
 def _view(logs: list[RunLog], world: WorldMap | None) -> tuple[float, float, float, float]:

@@ -47,8 +47,7 @@ class RunEntry:
     @property
     def title(self) -> str:
         """Words for headings."""
-        clock = "live over ROS 2" if self.clock == "live" else "lock-step"
-        return f"{'with' if self.arc else 'without'} the arc, seed {self.seed}, {clock}"
+        return f"{'live' if self.clock == 'live' else 'lock-step'}, {'with' if self.arc else 'without'} arc, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)

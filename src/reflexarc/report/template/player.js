@@ -79,7 +79,7 @@ function draw(view, run, data, i) {
   }
   drawRobot(g, run, data.size, i, ratio / scale);
   const now = run.start + i * data.period;
-  for (const contact of run.contacts) if (contact.t <= now && now - contact.t < 4) cross(g, contact.x, contact.y, ratio / scale);
+  for (const contact of run.contacts) if (contact.t <= now && now - contact.t < 4) cross(g, contact, ratio / scale);
   const value = (list, unit) => list[i] === null ? "–" : list[i].toFixed(2) + unit;
   view.text.textContent = "speed " + value(run.speed, " m/s") + " · proposed " + value(run.proposal, " m/s") + " · clearance " +
     value(run.clearance, " m") + (run.arc ? " · margin h " + value(run.margin, " m") + (run.acting[i] ? " · arc intervenes" : "") : "");
@@ -105,8 +105,9 @@ function drawRobot(g, run, size, i, pixel) {
 }
 
 function disc(g, x, y, r, colour) { g.fillStyle = colour; g.beginPath(); g.arc(x, y, r, 0, 7); g.fill(); }
-function cross(g, x, y, pixel) {
-  g.strokeStyle = COLOURS.hit; g.lineWidth = 4 * pixel; g.beginPath();
-  for (const s of [-1, 1]) { g.moveTo(x - 0.35, y - 0.35 * s); g.lineTo(x + 0.35, y + 0.35 * s); }
+function cross(g, contact, pixel) {
+  const moving = contact.speed > 0.1;
+  g.strokeStyle = COLOURS.hit; g.lineWidth = (moving ? 5 : 2) * pixel; g.beginPath();
+  for (const s of [-1, 1]) { g.moveTo(contact.x - 0.35, contact.y - 0.35 * s); g.lineTo(contact.x + 0.35, contact.y + 0.35 * s); }
   g.stroke();
 }
