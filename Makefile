@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target first brings the environment up to date, which takes a fraction of a second when it is.
+SCENARIO ?= sidewalk_delivery
+ARGS ?=
+PYTEST ?=
+IN_ENV := . ./env.sh &&
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo "  variables: SCENARIO=$(SCENARIO)  ARGS=<more options of reflexarc>  PYTEST=<more options of pytest>"
+
+setup: ## virtual environment with locked wheels, ROS 2 workspace, env.sh; only what is out of date
+	@sh tools/setup.sh
+
+demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write the report
+	@$(IN_ENV) reflexarc run $(SCENARIO) $(ARGS)
+
+test: lint ## lint, then all tests; the last line counts them
+	@$(IN_ENV) python -m pytest $(PYTEST)
+
+lint: setup ## format, lint and type checks
+	@$(IN_ENV) ruff format --check .
+	@$(IN_ENV) ruff check .
+	@$(IN_ENV) pyright
+
+format: setup ## format the sources and mend what the linter can mend
+	@$(IN_ENV) ruff format .
+	@$(IN_ENV) ruff check --fix .
+
+bench: ## short runs of every study in benchmarks/, beside their peers
+	@sh tools/setup.sh --bench
+	@$(IN_ENV) reflexarc bench --all $(ARGS)
+
+lock: setup ## resolve the lock files again from pyproject.toml (needs uv and the package index)
+	@$(IN_ENV) python tools/lock.py
+
+clean: ## remove everything that setup made
+	rm -rf .venv env.sh ros2_ws/build ros2_ws/install ros2_ws/log
