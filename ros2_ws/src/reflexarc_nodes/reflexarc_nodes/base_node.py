@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every node shares: parameters, clock, diagnostics once a second, and an orderly start and end.
+
+A node is an object with `run(stop)`; `main_of` gives it a process. Signals set a flag instead of tearing ROS down, so that
+the last zero command still goes out: SIGINT and SIGTERM end a node with exit code 0.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.exceptions import ROSInterruptException
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental import EventsExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from reflexarc.core.errors import ConfigError, ReflexArcError
+from reflexarc.core.interfaces import interface
+from reflexarc.core.wire import seconds
+from reflexarc_nodes.convert import diagnostics_to
+from reflexarc_nodes.health import Health
+from reflexarc_nodes.parameters import CommonParameters, declare
+from reflexarc_nodes.qos import advertise, listen
+from reflexarc_nodes.sim_clock import SimClock, SystemClock
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_REQUEST = 0, 1, 2
+LONGEST_SPIN_S = 0.05
+"""Bound of one wait in the executor, so that a signal is noticed soon. [s]"""
+
+
+class Stop:
+    """Set by SIGINT and SIGTERM, or by the node itself."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __call__(self, *_: Any) -> None:
+        self.requested = True
+
+
+class NodeParts:
+    """Mix-in for a Node or LifecycleNode: parameters, clock, executor and diagnostics."""
+
+    Parameters: type[CommonParameters] = CommonParameters
+
+    def set_up(self) -> None:
+        """Declare the parameters and connect what every node has."""
+        self.params = declare(self, self.Parameters)
+        simulated = self.get_parameter("use_sim_time").value
+        self.time = SimClock() if simulated else SystemClock()
+        if simulated:
+            listen(self, "clock", lambda msg: self.time.update(seconds(msg.clock)))
+        self._diagnostics = advertise(self, "/diagnostics")
+        self._diagnostics_period = 1.0 / interface("/diagnostics").rate_hz
+        self._diagnostics_due = 0.0
+        self.executor_ = EventsExecutor()
+        self.executor_.add_node(self)
+
+    def health(self) -> Health:
+        """Return the node's health; each node says its own."""
+        raise NotImplementedError
+
+    def spin_for(self, duration: float) -> None:
+        """Handle what arrives within `duration` [s], at least what is there already."""
+        end = time.monotonic() + duration
+        while True:
+            left = end - time.monotonic()
+            self.executor_.spin_once(timeout_sec=min(max(left, 0.0), LONGEST_SPIN_S))
+            if left <= 0.0:
+                return
+
+    def report(self, *, now: bool = False) -> bool:
+        """Publish diagnostics if they are due; return whether they were."""
+        steady = time.monotonic()
+        if steady < self._diagnostics_due and not now:
+            return False
+        self._diagnostics_due = steady + self._diagnostics_period
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._diagnostics.publish(diagnostics_to(self.time.now(), [(name, self.health())], name))
+        return True
+
+    def run(self, stop: Stop) -> int:
+        """Work until told to stop, and return the exit code."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release files and processes; called once, also after an error."""
+
+
+def main_of(factory: Callable[[], Any], args: list[str] | None = None) -> int:
+    """Run one node in this process and return its exit code: 0 done, 1 failed, 2 not acceptable."""
+    stop = Stop()
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO):
+            node = factory()
+            try:
+                return node.run(stop)
+            finally:
+                node.close()
+                node.executor_.shutdown()
+                node.destroy_node()
+    except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
+        return EXIT_OK
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return EXIT_BAD_REQUEST
+    except ReflexArcError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return EXIT_FAILED
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

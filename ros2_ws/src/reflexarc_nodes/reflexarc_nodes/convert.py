@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages from core types; the other direction is `reflexarc.core.wire`, which a replay shares."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vector3
+from nav_msgs.msg import Odometry, Path
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import LaserScan, Range
+from std_msgs.msg import Header
+
+from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
+from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
+from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Mode, Obstacles, Verdict, Walls
+from reflexarc.core.wire import STATUS_CODES, TickRecord, split
+from reflexarc_msgs import msg as messages
+from reflexarc_nodes.health import Health
+
+_STATUS_NUMBER = {status: number for number, status in enumerate(STATUS_CODES)}
+_ULTRASOUND = 0
+"""Range.radiation_type; the message knows no other word for a distance that nobody radiates."""
+
+
+def time_to(stamp: float) -> Time:
+    """Return a stamp [s] as a message."""
+    whole, rest = split(stamp)
+    return Time(sec=whole, nanosec=rest)
+
+
+def header_to(stamp: float, frame_id: str) -> Header:
+    """Return a header."""
+    return Header(stamp=time_to(stamp), frame_id=frame_id)
+
+
+def clock_to(now: float) -> Clock:
+    """Return simulated time [s] as a message."""
+    return Clock(clock=time_to(now))
+
+
+def yaw_to(yaw: float) -> Quaternion:
+    """Return the rotation by `yaw` about z. [rad]"""
+    return Quaternion(x=0.0, y=0.0, z=math.sin(yaw / 2.0), w=math.cos(yaw / 2.0))
+
+
+def odometry_to(state: BaseState) -> Odometry:
+    """Return pose and twist of a state."""
+    message = Odometry(header=header_to(state.stamp, state.frame_id), child_frame_id=BODY_FRAME)
+    x, y, yaw = map(float, state.pose)
+    message.pose.pose.position = Point(x=x, y=y, z=0.0)
+    message.pose.pose.orientation = yaw_to(yaw)
+    message.twist.twist.linear.x = float(state.twist[0])
+    message.twist.twist.angular.z = float(state.twist[1])
+    return message
+
+
+def scan_to(scan: Scan, period: float) -> LaserScan:
+    """Return a scan that took no time; `period` is the time between two scans [s]. Ranges become float32."""
+    return LaserScan(
+        header=header_to(scan.stamp, LIDAR_FRAME),
+        angle_min=float(scan.angle_min),
+        angle_max=float(scan.angle_min + scan.angle_increment * (len(scan.ranges) - 1)),
+        angle_increment=float(scan.angle_increment),
+        scan_time=float(period),
+        range_min=float(scan.range_min),
+        range_max=float(scan.range_max),
+        ranges=np.asarray(scan.ranges, dtype=np.float32),
+    )
+
+
+def obstacles_to(obstacles: Obstacles) -> messages.TrackedObstacles:
+    """Return tracked obstacles, or the true pedestrians."""
+    ids = obstacles.ids or ("",) * len(obstacles)
+    rows = zip(
+        ids,
+        obstacles.position.tolist(),
+        obstacles.velocity.tolist(),
+        obstacles.radius.tolist(),
+        obstacles.position_std.tolist(),
+        obstacles.velocity_std.tolist(),
+        strict=True,
+    )
+    return messages.TrackedObstacles(
+        header=header_to(obstacles.stamp, obstacles.frame_id),
+        obstacles=[
+            messages.TrackedObstacle(
+                id=name,
+                position=Point(x=p[0], y=p[1], z=0.0),
+                velocity=Vector3(x=v[0], y=v[1], z=0.0),
+                radius=radius,
+                position_std=p_std,
+                velocity_std=v_std,
+            )
+            for name, p, v, radius, p_std, v_std in rows
+        ],
+    )
+
+
+def walls_to(walls: Walls, stamp: float) -> messages.Walls:
+    """Return the map's keep-outs, read at `stamp` [s]."""
+    return messages.Walls(header=header_to(stamp, walls.frame_id), segments=walls.segments.reshape(-1))
+
+
+def twist_to(stamp: float, twist: Array) -> TwistStamped:
+    """Return a proposal or a command: forward and yaw velocity, shape (2,). [m/s, rad/s]"""
+    message = TwistStamped(header=header_to(stamp, BODY_FRAME))
+    message.twist.linear.x, message.twist.angular.z = float(twist[0]), float(twist[1])
+    return message
+
+
+def mode_to(stamp: float, mode: Mode, reason: str) -> messages.Mode:
+    """Return the supervisor's mode."""
+    return messages.Mode(header=header_to(stamp, ""), mode=int(mode), reason=reason)
+
+
+def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
+    """Return a verdict together with the inputs that it used."""
+    message = messages.Verdict(
+        header=header_to(verdict.now if math.isfinite(verdict.now) else 0.0, BODY_FRAME),
+        seq=record.seq,
+        now=verdict.now,
+        status=_STATUS_NUMBER[verdict.status],
+        mode=int(verdict.mode),
+        margin=float(verdict.margin),
+        slack=float(verdict.slack),
+        risk=float(verdict.risk),
+        faults=list(verdict.faults),
+        time_used=verdict.time_used,
+        stage_times=verdict.stage_times,
+        tick_lateness=record.lateness,
+        state_stamp=record.state_stamp,
+        obstacles_stamp=record.obstacles_stamp,
+        walls_stamp=record.walls_stamp,
+        walls_pose_stamp=record.walls_pose_stamp,
+        proposal_stamp=record.proposal_stamp,
+    )
+    message.command.linear.x, message.command.angular.z = float(verdict.command[0]), float(verdict.command[1])
+    if verdict.interventions:
+        message.interventions = [
+            messages.Intervention(stage=i.stage, reason=i.reason, change=float(i.change)) for i in verdict.interventions
+        ]
+    return message
+
+
+def route_to(stamp: float, route: Array) -> Path:
+    """Return way points (n, 2) [m] as a path; each pose looks along its segment."""
+    path = Path(header=header_to(stamp, FIXED_FRAME))
+    ahead = np.diff(route, axis=0, append=2 * route[-1:] - route[-2:-1] if len(route) > 1 else route[-1:])
+    for (x, y), (dx, dy) in zip(route.tolist(), ahead.tolist(), strict=True):
+        pose = PoseStamped(header=path.header)
+        pose.pose.position = Point(x=x, y=y, z=0.0)
+        pose.pose.orientation = yaw_to(math.atan2(dy, dx))
+        path.poses.append(pose)
+    return path
+
+
+def clearance_to(stamp: float, distance: float, limit: float) -> Range:
+    """Return the gap between footprint and nearest pedestrian [m]; inf when there is nobody. `limit` is the range. [m]"""
+    return Range(
+        header=header_to(stamp, BODY_FRAME),
+        radiation_type=_ULTRASOUND,
+        field_of_view=2.0 * math.pi,
+        min_range=0.0,
+        max_range=limit,
+        range=distance,
+    )
+
+
+def contact_to(event: ContactEvent) -> messages.ContactEvent:
+    """Return a contact episode."""
+    return messages.ContactEvent(
+        header=header_to(event.end, FIXED_FRAME),
+        start=float(event.start),
+        end=float(event.end),
+        contact_class=str(event.contact_class),
+        partner=event.partner,
+        impulse=float(event.impulse),
+        peak_force=float(event.peak_force),
+        delta_v=float(event.delta_v),
+        robot_speed=float(event.robot_speed),
+        position=Point(x=float(event.position[0]), y=float(event.position[1]), z=0.0),
+    )
+
+
+def cargo_to(event: CargoEvent) -> messages.CargoEvent:
+    """Return a loss of cargo."""
+    return messages.CargoEvent(header=header_to(event.stamp, BODY_FRAME), lost=event.lost, total=event.total)
+
+
+def rollover_to(event: RolloverEvent) -> messages.RolloverEvent:
+    """Return a rollover."""
+    return messages.RolloverEvent(header=header_to(event.stamp, FIXED_FRAME), tilt=float(event.tilt))
+
+
+def diagnostics_to(stamp: float, parts: Iterable[tuple[str, Health]], hardware: str) -> DiagnosticArray:
+    """Return the health of a node's parts, each (name, health)."""
+    return DiagnosticArray(
+        header=header_to(stamp, ""),
+        status=[
+            DiagnosticStatus(
+                level=bytes([health.level]),
+                name=name,
+                message=health.text,
+                hardware_id=hardware,
+                values=[KeyValue(key=k, value=f"{v:.6g}" if isinstance(v, float) else str(v)) for k, v in health.values.items()],
+            )
+            for name, health in parts
+        ],
+    )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers and subscriptions made from the interface table; no node writes a topic name's type or a QoS itself."""
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from reflexarc.core.interfaces import Durability, Interface, Reliability, interface
+
+EVERY_DEPTH = 2000
+"""Messages kept for a subscriber that must not miss one: ten seconds of the fastest topic."""
+_RELIABILITY = {
+    Reliability.RELIABLE: ReliabilityPolicy.RELIABLE,
+    Reliability.BEST_EFFORT: ReliabilityPolicy.BEST_EFFORT,
+}
+_DURABILITY = {
+    Durability.VOLATILE: DurabilityPolicy.VOLATILE,
+    Durability.TRANSIENT_LOCAL: DurabilityPolicy.TRANSIENT_LOCAL,
+}
+
+
+def message_class(item: Interface) -> type:
+    """Return the Python class of the topic's messages.
+
+    Raises:
+        ImportError: the message package is not installed.
+    """
+    package, _, name = item.type.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), name)
+
+
+def offered_qos(item: Interface) -> QoSProfile:
+    """Return what a publisher of the topic offers."""
+    profile = QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=item.depth,
+        reliability=_RELIABILITY[item.reliability],
+        durability=_DURABILITY[item.durability],
+    )
+    if math.isfinite(item.deadline_s):
+        profile.deadline = Duration(nanoseconds=round(item.deadline_s * 1e9))
+    return profile
+
+
+def newest_qos(item: Interface) -> QoSProfile:
+    """Return what a controller requests: the newest message only; a lost one of a stream is not sent again."""
+    reliability = Reliability.BEST_EFFORT if item.is_stream else item.reliability
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=_RELIABILITY[reliability],
+        durability=_DURABILITY[item.durability],
+    )
+
+
+def every_qos(item: Interface) -> QoSProfile:
+    """Return what a logger requests: every message, as reliably as it is offered."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=EVERY_DEPTH,
+        reliability=_RELIABILITY[item.reliability],
+        durability=_DURABILITY[item.durability],
+    )
+
+
+def advertise(node: Node, name: str) -> Publisher:
+    """Return a publisher of the table's topic `name`."""
+    item = interface(name)
+    return node.create_publisher(message_class(item), item.name, offered_qos(item))
+
+
+def listen(node: Node, name: str, callback: Callable[..., None], *, every: bool = False, raw: bool = False) -> Subscription:
+    """Return a subscription to the table's topic `name`.
+
+    Args:
+        node: who listens.
+        name: name in the table.
+        callback: called with each message; with (bytes, info) where `raw`.
+        every: whether each message matters, not only the newest.
+        raw: whether to receive serialized bytes.
+    """
+    item = interface(name)
+    qos = every_qos(item) if every else newest_qos(item)
+    kwargs: dict[str, Any] = {"raw": raw}
+    return node.create_subscription(message_class(item), item.name, callback, qos, **kwargs)
