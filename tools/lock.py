@@ -5,9 +5,9 @@
     requirements-ros.lock    ROS 2 and colcon, installed where no ROS 2 installation is sourced
     requirements-bench.lock  the peers that the benchmarks compare with
 
-The files hold the hashes of all wheels of a version and no name of a package index. Each file holds only what the
-files before it do not, so they are installed together, with `pip install --no-deps`: the locks are complete but
-for `LEFT_OUT`.
+The files hold the hashes of all wheels of a version and no name of a package index. Each file holds only what
+the files before it do not, so they are installed together, with `pip install --no-deps`: the locks are complete
+but for `LEFT_OUT`.
 """
 
 import re

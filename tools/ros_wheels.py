@@ -2,8 +2,8 @@
 """Repairs what the ROS 2 wheels remember of the machine that built them.
 
 Their exported CMake files name that machine's Python and numpy include directories, which exist nowhere else;
-a message package that depends on theirs would not configure. Both are replaced by this environment's. Only the
-standard library is used, because this runs before anything else is certain to work.
+a message package that depends on theirs would not configure. Both are replaced by this environment's. Only
+the standard library is used, because this runs before anything else is certain to work.
 """
 
 import re

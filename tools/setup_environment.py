@@ -43,13 +43,14 @@ def main() -> int:
     )
     parser.add_argument("--bench", action="store_true", help="also install the peers of the benchmarks")
     arguments = parser.parse_args()
-    with open(ROOT / "tools") as lock:  # one set-up at a time
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            setup(arguments.ros, arguments.bench)
-        except SetupError as error:
-            print(f"setup: failed: {error}", file=sys.stderr)
-            return 1
+    fcntl.flock(
+        os.open(ROOT / "tools", os.O_RDONLY), fcntl.LOCK_EX
+    )  # one set-up at a time, until this one ends
+    try:
+        setup(arguments.ros, arguments.bench)
+    except SetupError as error:
+        print(f"setup: failed: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
