@@ -69,9 +69,7 @@ def counters(progress: Any) -> dict[str, Any]:
 
 def _run_here(request: RunRequest, entry: RunEntry, out: Path, display: RunDisplay) -> RunEntry:
     try:
-        summary = run_one(
-            request, entry, out, lambda p: display.update(entry.title, p.time, counters(p))
-        )
+        summary = run_one(request, entry, out, lambda p: display.update(entry.title, p.time, counters(p)))
     except ConfigError:
         raise
     except ReflexArcError as error:
@@ -100,7 +98,9 @@ def _run_in_workers(request: RunRequest, out: Path, display: RunDisplay) -> list
 
 
 def _watch(
-    futures: "dict[RunEntry, Future[dict[str, Any]]]", updates: "Queue[tuple[RunEntry, Any]]", display: RunDisplay
+    futures: "dict[RunEntry, Future[dict[str, Any]]]",
+    updates: "Queue[tuple[RunEntry, Any]]",
+    display: RunDisplay,
 ) -> list[RunEntry]:
     """Show progress until every run has ended; entries come back in the order of the request."""
     done: dict[RunEntry, RunEntry] = {}

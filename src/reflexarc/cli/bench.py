@@ -36,8 +36,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("names", metavar="NAME", nargs="*", help="name of a study, see --list")
     parser.add_argument("--list", action="store_true", help="list the studies")
     parser.add_argument("--all", action="store_true", help="run every study")
-    parser.add_argument("--full", action="store_true", help="the full study; writes benchmarks/NAME/results.json")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with the figures as the last line")
+    parser.add_argument(
+        "--full", action="store_true", help="the full study; writes benchmarks/NAME/results.json"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object with the figures as the last line"
+    )
     return parser
 
 
@@ -72,7 +76,9 @@ def benchmarks_dir() -> Path:
     configured = os.environ.get("REFLEXARC_BENCHMARKS")
     path = Path(configured) if configured else Path(__file__).resolve().parents[3] / "benchmarks"
     if not path.is_dir():
-        raise ConfigError(f"no folder of studies at {path}; set REFLEXARC_BENCHMARKS to the project's benchmarks/")
+        raise ConfigError(
+            f"no folder of studies at {path}; set REFLEXARC_BENCHMARKS to the project's benchmarks/"
+        )
     return path
 
 
@@ -113,11 +119,15 @@ def _run_study(folder: Path, full: bool) -> dict[str, Any]:
     if full:
         _write_results(folder, study, results, figures, wall)
     elif wall > SHORT_RUN_S:
-        print(f"{folder.name}: the short run took {wall:.0f} s, more than {SHORT_RUN_S:.0f} s", file=sys.stderr)
+        print(
+            f"{folder.name}: the short run took {wall:.0f} s, more than {SHORT_RUN_S:.0f} s", file=sys.stderr
+        )
     return figures
 
 
-def _write_results(folder: Path, study: ModuleType, results: Any, figures: dict[str, Any], wall: float) -> None:
+def _write_results(
+    folder: Path, study: ModuleType, results: Any, figures: dict[str, Any], wall: float
+) -> None:
     from reflexarc.report.versions import machine, today, versions  # noqa: PLC0415 - reads package metadata
 
     content = {

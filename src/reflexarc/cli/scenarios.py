@@ -14,7 +14,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a scenario, or a YAML file")
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="replace a key first"
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="replace a key first",
     )
     return parser
 
@@ -35,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.name, dict(text.split("=", 1) for text in args.overrides))
-    config = ArcConfig.from_dict({"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc")
+    config = ArcConfig.from_dict(
+        {"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc"
+    )
     lines = [(key, value) for key, value in current_keys(scenario) if not key.startswith("arc")]
     lines += [("arc.enabled", str(scenario.arc_enabled).lower())]
     lines += [(f"arc.{key}", value) for key, value in current_keys(config)]
