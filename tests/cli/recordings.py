@@ -70,9 +70,13 @@ def write_recording(
         now = tick * 0.005
         inputs.add_odometry(wire.odometry_from(send("odom", odometry(now, x, v))))
         if tick % 10 == 0:
-            inputs.add_obstacles(wire.obstacles_from(send("obstacles", pedestrian(now, 2.0, 1.2 - 0.9 * now, -0.9))))
+            inputs.add_obstacles(
+                wire.obstacles_from(send("obstacles", pedestrian(now, 2.0, 1.2 - 0.9 * now, -0.9)))
+            )
             proposal = wire.proposal_from(send("proposal", twist_stamped(now, 1.5, 0.1 * rng.normal())))
-            send("clearance", {"header": header(now), "range": 1.0 - 0.1 * now} | dict.fromkeys(_RANGE_REST, 0))
+            send(
+                "clearance", {"header": header(now), "range": 1.0 - 0.1 * now} | dict.fromkeys(_RANGE_REST, 0)
+            )
         if tick % 20 == 0:
             inputs.add_scan(wire.scan_from(send("scan", scan(now, rng))), "lidar")
         verdict = arc.tick(inputs.state(), proposal, Mode.NORMAL, now)
@@ -100,7 +104,10 @@ def odometry(time: float, x: float, v: float) -> dict:
         "header": header(time),
         "child_frame_id": "base_link",
         "pose": {
-            "pose": {"position": zero | {"x": x}, "orientation": zero | {"z": math.sin(0.05), "w": math.cos(0.05)}},
+            "pose": {
+                "position": zero | {"x": x},
+                "orientation": zero | {"z": math.sin(0.05), "w": math.cos(0.05)},
+            },
             "covariance": [0.0] * 36,
         },
         "twist": {"twist": {"linear": zero | {"x": v}, "angular": zero}, "covariance": [0.0] * 36},

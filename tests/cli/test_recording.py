@@ -21,7 +21,9 @@ def test_every_message_of_a_complete_recording_is_read(recorded):
     assert recording.complete
     assert recording.lost_bytes == 0
     assert len(recording.topic("verdict")) == len(verdicts) == 200
-    assert [entry.message.now for entry in recording.topic("verdict")] == [verdict.now for verdict in verdicts]
+    assert [entry.message.now for entry in recording.topic("verdict")] == [
+        verdict.now for verdict in verdicts
+    ]
     assert recording.describe_loss() == "the recording is complete"
 
 

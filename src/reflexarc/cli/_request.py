@@ -16,6 +16,7 @@ import yaml
 from reflexarc.arc.config import ArcConfig
 from reflexarc.core.config import parse_override
 from reflexarc.core.errors import ConfigError
+from reflexarc.policies import make_policy
 from reflexarc.report.rundir import RunEntry, RunInfo
 from reflexarc.robots import load_robot
 
@@ -82,11 +83,14 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     arc_config = ArcConfig.from_dict(
         {"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc"
     )
+    make_policy(scenario.policy.name, scenario.policy.params)
     arms = _arms(args, scenario.arc_enabled)
     seeds = _seeds(args, scenario.seed)
     clock = "lockstep" if args.lockstep else "live"
     main = tuple(RunEntry(clock, seed, arc) for seed in seeds for arc in arms)
     extra = _extra(args, seeds, arms)
+    jobs = _positive(args.jobs, "--jobs") if args.jobs is not None else _cores()
+    duration = _duration(args, scenario.duration_s, compared_live=not args.lockstep and len(arms) == 2)
     keep = args.out is not None or not args.json
     return RunRequest(
         scenario=scenario,
@@ -96,11 +100,11 @@ def make_request(args: argparse.Namespace) -> RunRequest:
         lockstep=main if args.lockstep else extra,
         clock=clock,
         arc=arms[0],
-        duration=_duration(args, scenario.duration_s, compared_live=not args.lockstep and len(arms) == 2),
+        duration=duration,
         out=_out(args.out, scenario.name) if keep else Path(),
         keep=keep,
         render=(not args.json if args.render is None else args.render) and keep,
-        jobs=_positive(args.jobs, "--jobs") if args.jobs else _cores(),
+        jobs=jobs,
         command=shlex.join(["reflexarc", *sys.argv[1:]]),
     )
 
