@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reflexarc.arc import ArcConfig
 from reflexarc.core.config import apply_override, from_mapping, parse_override, quantity, read_yaml
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.paths import model_dir
@@ -120,9 +121,6 @@ class LidarConfig:
     range_min_m: float = quantity(0.1, unit="m", low=0.0, high=5.0, doc="nearest distance reported")
     range_max_m: float = quantity(15.0, unit="m", low=1.0, high=200.0, doc="farthest distance reported")
     range_std_m: float = quantity(0.02, unit="m", low=0.0, high=1.0, doc="standard deviation of a range")
-    wall_sectors: int = quantity(
-        72, low=4, high=4096, doc="sectors of which the nearest return becomes a wall"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +234,11 @@ class Scenario:
         return self.arc.get("enabled", True)
 
     @property
+    def arc_config(self) -> ArcConfig:
+        """The arc's parameters in this scenario."""
+        return ArcConfig.from_dict({"robot": self.robot, **self.arc_overrides}, f"{self.where}: arc")
+
+    @property
     def arc_overrides(self) -> dict[str, Any]:
         """Keys that override the defaults of `ArcConfig`."""
         return {key: value for key, value in self.arc.items() if key != "enabled"}
@@ -293,6 +296,7 @@ def scenario_from_mapping(data: Mapping[str, Any], where: str = "scenario") -> S
     object.__setattr__(scenario, "source", dict(data))
     object.__setattr__(scenario, "where", where)
     model_dir(scenario.robot)
+    _ = scenario.arc_config  # refuses unknown keys and values
     return scenario
 
 

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an attentive pedestrian goes round the robot: bend the aim point so that the paths no longer cross.
+"""How pedestrians go round the robot.
 
-With r the robot relative to the pedestrian and w = v_p - v_r their relative velocity, the closest approach is at
-t* = clip(r.w / |w|^2, 0, T) at the miss vector m = r - w t*. If |m| < R the pedestrian aims at the robot's place at t*, moved
-by R_aim across w on the side that it already tends to; on the right-hand side when the encounter is exactly head-on. It is
-the rule of anticipating the closest approach that pedestrians are observed to follow (Olivier et al., Gait & Posture 2012),
-reduced to one partner; among themselves pedestrians interact by jupedsim's model.
+An attentive one bends its aim so that the paths no longer cross. With r the robot relative to the pedestrian and
+w = v_p - v_r their relative velocity, the closest approach is at t* = clip(r.w / |w|^2, 0, T) at the miss vector
+m = r - w t*. If |m| < R the aim becomes the robot's place at t*, moved by R_aim across w on the side that the pedestrian
+already tends to; on its right-hand side when the encounter is exactly head-on. Pedestrians are observed to adapt to the
+predicted distance of closest approach (Olivier et al., Gait & Posture 2012); this is that rule for one partner. Among
+themselves pedestrians interact by jupedsim's model.
+
+One that has just been bumped steps aside, at right angles to the robot's heading.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,29 +23,34 @@ PASSING_DISTANCE = (
     1.05  # [m] R, centre to centre: half the robot's diagonal 0.54 + body radius 0.25 + about a quarter metre
 )
 AIM_DISTANCE = 1.25  # [m] R_aim > R, so that aiming there resolves the conflict
+ASIDE_RANGE = 2.0  # [m] a bumped pedestrian keeps stepping aside while the robot is this near
+BESIDE = 0.35  # [m] lateral offset from which it is beside the robot rather than in front of it or behind it
 _HEAD_ON = 0.05  # [m] miss smaller than this has no side yet
 
 
-def evasive_aim(
-    position: Array,
-    velocity: Array,
-    robot: Array,
-    robot_velocity: Array,
-    side: int,
-    y_range: tuple[float, float],
-) -> tuple[Array | None, int]:
+class Walker(NamedTuple):
+    """A pedestrian that plans its way."""
+
+    position: Array
+    """Shape (2,). [m]"""
+    velocity: Array
+    """That it would walk with otherwise, shape (2,). [m/s]"""
+    side: int
+    """+1 left, -1 right of its way if it has already decided how to pass, else 0."""
+    y_range: tuple[float, float]
+    """Within which its aim must lie. [m]"""
+
+
+def evasive_aim(walker: Walker, robot: Array, robot_velocity: Array) -> tuple[Array | None, int]:
     """Return the aim point, shape (2,) [m], or None when the paths do not conflict, and the side chosen.
 
     Args:
-        position: of the pedestrian, shape (2,). [m]
-        velocity: that it would walk with otherwise, shape (2,). [m/s]
+        walker: who plans.
         robot: centre of the robot, shape (2,). [m]
         robot_velocity: shape (2,). [m/s]
-        side: +1 left, -1 right of its own way if it has already decided, else 0.
-        y_range: within which the aim must lie. [m]
     """
-    r = robot - position
-    w = velocity - robot_velocity
+    r = robot - walker.position
+    w = walker.velocity - robot_velocity
     speed2 = float(w @ w)
     if speed2 < 1e-4:
         return None, 0
@@ -52,14 +61,43 @@ def evasive_aim(
     if t == 0.0 and float(r @ w) < 0.0:
         return None, 0
     across = np.array([-w[1], w[0]]) / math.sqrt(speed2)
+    side = walker.side
     if side == 0:
         offset = float(miss @ across)
         side = -1 if abs(offset) < _HEAD_ON else (-1 if offset > 0 else 1)
     meeting = robot + robot_velocity * t
+    return _on_a_free_side(meeting, across, AIM_DISTANCE, side, walker.y_range)
+
+
+def step_aside(walker: Walker, robot_pose: Array) -> tuple[Array | None, int]:
+    """Return an aim beside the robot, shape (2,) [m], or None when it is out of the robot's way, and the side chosen.
+
+    Args:
+        walker: who was bumped; its side is meant relative to the robot's heading.
+        robot_pose: x, y, yaw of the robot, shape (3,). [m, m, rad]
+    """
+    offset = walker.position - robot_pose[:2]
+    left = np.array([-math.sin(robot_pose[2]), math.cos(robot_pose[2])])
+    lateral = float(offset @ left)
+    if abs(lateral) > PASSING_DISTANCE or float(offset @ offset) > ASIDE_RANGE**2:
+        return None, 0
+    nearer = 1 if lateral > 0 else -1
+    side = nearer if abs(lateral) > BESIDE else walker.side
+    if side == 0:
+        _, side = _on_a_free_side(robot_pose[:2], left, PASSING_DISTANCE, nearer, walker.y_range)
+    aim = walker.position + side * AIM_DISTANCE * left
+    aim[1] = min(max(aim[1], walker.y_range[0]), walker.y_range[1])
+    return aim, side
+
+
+def _on_a_free_side(
+    centre: Array, across: Array, distance: float, side: int, y_range: tuple[float, float]
+) -> tuple[Array, int]:
+    """Aim beside `centre` on the side asked for, on the other one if that is not walkable, else as far as it goes."""
     for attempt in (side, -side):
-        aim = meeting + attempt * AIM_DISTANCE * across
+        aim = centre + attempt * distance * across
         if y_range[0] <= aim[1] <= y_range[1]:
             return aim, attempt
-    aim = meeting + side * AIM_DISTANCE * across
+    aim = centre + side * distance * across
     aim[1] = min(max(aim[1], y_range[0]), y_range[1])
     return aim, side

@@ -7,8 +7,9 @@
   2013). A distracted one does not see the robot at all until it has bumped into it; then it is attentive for `ALERT_TIME`.
 - Attentive ones see the robot when it is in their field of view and range, and go round it (`avoidance`).
 
-The robot is not an agent of jupedsim, because every agent would see it. jupedsim decides how people walk among each other; the
-bodies in the plant follow their agents; an agent whose body was pushed away is taken out and put back where the body is.
+The robot is not an agent of jupedsim, because every agent would see it. jupedsim decides how people walk among each
+other; the bodies in the plant follow their agents. An agent whose body was pushed away is taken out and put back where the
+body is; while somebody who was bumped is startled or steps aside, that overrides its agent.
 """
 
 import math
@@ -18,7 +19,7 @@ import numpy as np
 import shapely
 
 from reflexarc.core.types import Array
-from reflexarc_sim.crowd.avoidance import evasive_aim
+from reflexarc_sim.crowd.avoidance import Walker, evasive_aim, step_aside
 from reflexarc_sim.crowd.base import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings
 from reflexarc_sim.world import World
 
@@ -30,7 +31,10 @@ _LANE_MARGIN = (
     0.9  # [m] aims keep this far from the edges of the walkable area, clear of the furniture strips
 )
 _ARRIVED = 0.8  # [m] along the street
-_RESYNC = 0.4  # [m] body and agent farther apart than this: the body was pushed
+_RESYNC = 0.35  # [m] a touched body farther from its agent than this was pushed away
+_LOST = (
+    2.0  # [m] and so was any other one; agents turn at once, bodies lag behind by up to v^2 / (2 * 2 m/s^2)
+)
 _PATIENCE = 3.0  # [s] without progress: aim for another lane
 _PROGRESS = 0.4  # [m] that counts as progress
 
@@ -46,6 +50,7 @@ class Walkers:
         self._ends = (x_min + 1.0, x_max - 1.0)
         margin = min(_LANE_MARGIN, 0.4 * (y_max - y_min))
         self._lanes = (y_min + margin, y_max - margin)
+        self._edges = (y_min + PEDESTRIAN_RADIUS, y_max - PEDESTRIAN_RADIUS)
         holes = [
             shapely.box(
                 b.centre[0] - b.half_size[0],
@@ -90,35 +95,44 @@ class Walkers:
     def step(self, seen: Surroundings) -> Intent:
         """Let everybody aim, then let jupedsim walk them for one period."""
         for i in sorted(seen.touched):
-            self._alert_until[i] = seen.time + ALERT_TIME
-            if self.distracted[i] and self._startled_until[i] < seen.time - ALERT_TIME:
+            if self.distracted[i] and seen.time >= self._alert_until[i]:
                 self._startled_until[i] = seen.time + _STARTLE_TIME
+            self._alert_until[i] = seen.time + ALERT_TIME
         aware = self._aware(seen)
+        evading: dict[int, Array] = {}
         for i, agent_id in enumerate(self._agents):
             self._renew_goal(i, seen.time)
-            aim, side = None, 0
-            if aware[i]:
-                way = self._goal[i] - seen.bodies[i]
-                velocity = self._speed[i] * way / max(float(np.hypot(*way)), 1e-6)
-                aim, side = evasive_aim(
-                    seen.bodies[i],
-                    velocity,
-                    seen.robot_pose[:2],
-                    seen.robot_velocity,
-                    int(self._side[i]),
-                    self._lanes,
-                )
+            aim, side, aside = self._avoid(i, seen) if aware[i] else (None, 0, False)
             self._side[i] = side
+            if seen.time < self._startled_until[i]:
+                evading[i] = np.zeros(2)
+            elif aside:
+                way = aim - seen.bodies[i]
+                evading[i] = self._speed[i] * way / max(float(np.hypot(*way)), 1e-6)
             aim = self._goal[i] if aim is None else aim
-            agent = self._sim.agent(agent_id)
-            agent.target = (min(max(float(aim[0]), self._ends[0]), self._ends[1]), float(aim[1]))
-            agent.model.desired_speed = 0.0 if seen.time < self._startled_until[i] else float(self._speed[i])
+            x = min(max(float(aim[0]), self._ends[0]), self._ends[1])
+            self._sim.agent(agent_id).target = (x, float(aim[1]))
         self._sim.iterate()
         now = np.array([self._sim.agent(agent_id).position for agent_id in self._agents]).reshape(-1, 2)
         self._velocity = (now - self._position) / CROWD_PERIOD
         self._position = now
         self._follow_pushed_bodies(seen)
-        return Intent(self._position.copy(), self._velocity.copy(), np.ones(self.count, bool))
+        position, velocity = self._position.copy(), self._velocity.copy()
+        for i, wanted in evading.items():
+            velocity[i] = wanted
+            position[i] = seen.bodies[i] + wanted * CROWD_PERIOD
+        return Intent(position, velocity, np.ones(self.count, bool))
+
+    def _avoid(self, i: int, seen: Surroundings) -> tuple[Array | None, int, bool]:
+        """Aim past the robot, or None if it is not in the way; the side; and whether to step there at once."""
+        way = self._goal[i] - seen.bodies[i]
+        velocity = self._speed[i] * way / max(float(np.hypot(*way)), 1e-6)
+        walker = Walker(seen.bodies[i], velocity, int(self._side[i]), self._lanes)
+        if seen.time < self._alert_until[i]:
+            aim, side = step_aside(walker._replace(y_range=self._edges), seen.robot_pose)
+            if aim is not None:
+                return aim, side, True
+        return *evasive_aim(walker, seen.robot_pose[:2], seen.robot_velocity), False
 
     def _aware(self, seen: Surroundings) -> np.ndarray:
         """Who reacts to the robot now, shape (n,), bool."""
@@ -147,7 +161,8 @@ class Walkers:
     def _follow_pushed_bodies(self, seen: Surroundings) -> None:
         """Put agents back to where their bodies are, where these differ by more than `_RESYNC`."""
         gap = np.hypot(*(self._position - seen.bodies).T)
-        for i in np.flatnonzero(gap > _RESYNC):
+        pushed = (gap > _RESYNC) & (seen.time < self._alert_until)
+        for i in np.flatnonzero(pushed | (gap > _LOST)):
             old = self._agents[i]
             try:
                 self._agents[i] = self._add(int(i), seen.bodies[i])

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contact episodes: what the robot's hull touched, merged over time into one event per encounter.
 
-Impulse of an episode: norm of the sum over physics steps of the resultant contact force vector (normal and friction, all contact
-points) times the step. The partner's change of velocity follows from its mass. Touches less than `MERGE_GAP` apart are one episode.
+Impulse of an episode: norm of the sum over physics steps of the resultant contact force vector (normal and friction, all
+contact points) times the step. Change of velocity of a pedestrian: the largest distance of its body's velocity from that at
+the first touch; in a short collision it is impulse / mass, in a long push, where the person pushes back, it is not.
+Touches less than `MERGE_GAP` apart are one episode.
 """
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import mujoco
 import numpy as np
 
 from reflexarc.core.plant import ContactClass, ContactEvent
-from reflexarc_sim.crowd import PEDESTRIAN_MASS
+from reflexarc_sim.mujoco_plant.model import Assembly
 
 MERGE_GAP = 0.25  # [s]
 
@@ -25,6 +28,9 @@ class _Episode:
     partner: str
     robot_speed: float
     position: tuple[float, float]
+    pedestrian: int
+    first_velocity: tuple[float, float] = (0.0, 0.0)
+    delta_v: float = 0.0
     impulse: np.ndarray = field(default_factory=lambda: np.zeros(3))
     peak_force: float = 0.0
 
@@ -32,19 +38,19 @@ class _Episode:
 class ContactRecorder:
     """Watches the contacts of one geom, the robot's hull."""
 
-    def __init__(
-        self, model: mujoco.MjModel, hull_geom: int, geom_class: dict[int, tuple[ContactClass, str, int]]
-    ):
-        """Watch `hull_geom` against the geoms in `geom_class`."""
-        self._model, self._hull, self._classes = model, hull_geom, geom_class
-        self._dt = model.opt.timestep
+    def __init__(self, assembly: Assembly) -> None:
+        """Watch the hull of `assembly` against everything that has a contact class."""
+        self._model, self._hull, self._classes = assembly.model, assembly.hull_geom, assembly.geom_class
+        self._dof = assembly.pedestrian_dof
+        self._dt = assembly.model.opt.timestep
         self._force = np.zeros(6)
-        self.reset()
+        self._open: dict[int, _Episode] = {}
+        self._touched: set[int] = set()
 
     def reset(self) -> None:
         """Forget all episodes."""
-        self._open: dict[int, _Episode] = {}
-        self._touched: set[int] = set()
+        self._open.clear()
+        self._touched.clear()
 
     def observe(self, data: mujoco.MjData, time: float, robot_speed: float) -> None:
         """Take in the contacts of the physics step that has just been made.
@@ -57,35 +63,44 @@ class ContactRecorder:
         if not data.ncon:
             return
         geoms = data.contact.geom
-        hits = np.flatnonzero((geoms[:, 0] == self._hull) | (geoms[:, 1] == self._hull))
-        if not len(hits):
-            return
+        hits = np.flatnonzero((geoms == self._hull).any(axis=1))
         normal: dict[int, float] = {}
         for i in hits:
             first, second = geoms[i]
             other = int(second if first == self._hull else first)
-            if other not in self._classes:
-                continue
             contact = data.contact[i]
-            if contact.efc_address < 0:
+            if other not in self._classes or contact.efc_address < 0:
                 continue
             mujoco.mj_contactForce(self._model, data, int(i), self._force)
             # Rows of the frame are the contact's axes; the force acts from geom 1 on geom 2.
             vector = self._force[:3] @ contact.frame.reshape(3, 3)
             episode = self._open.get(other)
             if episode is None:
-                kind, partner, pedestrian = self._classes[other]
-                place = (float(contact.pos[0]), float(contact.pos[1]))
-                episode = self._open[other] = _Episode(time, time, kind, partner, robot_speed, place)
-                if pedestrian >= 0:
-                    self._touched.add(pedestrian)
-            elif self._classes[other][2] >= 0:
-                self._touched.add(self._classes[other][2])
+                episode = self._open[other] = self._begin(data, other, contact, time, robot_speed)
             episode.end = time
             episode.impulse += (vector if first == self._hull else -vector) * self._dt
             normal[other] = normal.get(other, 0.0) + float(self._force[0])
         for other, force in normal.items():
-            self._open[other].peak_force = max(self._open[other].peak_force, force)
+            self._follow(data, self._open[other], force)
+
+    def _begin(
+        self, data: mujoco.MjData, other: int, contact: Any, time: float, robot_speed: float
+    ) -> _Episode:
+        kind, partner, pedestrian = self._classes[other]
+        place = (float(contact.pos[0]), float(contact.pos[1]))
+        episode = _Episode(time, time, kind, partner, robot_speed, place, pedestrian)
+        if pedestrian >= 0:
+            vx, vy = data.qvel[self._dof[pedestrian]]
+            episode.first_velocity = (float(vx), float(vy))
+        return episode
+
+    def _follow(self, data: mujoco.MjData, episode: _Episode, force: float) -> None:
+        episode.peak_force = max(episode.peak_force, force)
+        if episode.pedestrian >= 0:
+            self._touched.add(episode.pedestrian)
+            vx, vy = data.qvel[self._dof[episode.pedestrian]]
+            change = math.hypot(vx - episode.first_velocity[0], vy - episode.first_velocity[1])
+            episode.delta_v = max(episode.delta_v, change)
 
     def take_touched(self) -> frozenset[int]:
         """Return the pedestrians touched since the last call."""
@@ -108,16 +123,14 @@ class ContactRecorder:
 
 
 def _event(e: _Episode) -> ContactEvent:
-    impulse = math.sqrt(float(e.impulse @ e.impulse))
-    movable = e.contact_class is ContactClass.PEDESTRIAN
     return ContactEvent(
         start=e.start,
         end=e.end,
         contact_class=e.contact_class,
         partner=e.partner,
-        impulse=impulse,
+        impulse=math.sqrt(float(e.impulse @ e.impulse)),
         peak_force=e.peak_force,
-        delta_v=impulse / PEDESTRIAN_MASS if movable else 0.0,
+        delta_v=e.delta_v,
         robot_speed=e.robot_speed,
         position=e.position,
     )

@@ -20,7 +20,10 @@ from reflexarc_sim.world import Block, World
 
 PEDESTRIAN_HEIGHT = 1.75  # [m] adult
 SERVO_GAIN = 750.0  # [N s/m] a walking person reaches a new velocity in about 0.1 s
-SERVO_FORCE = 225.0  # [N] per axis: at most 3 m/s^2; force that a walking adult can brace against
+SERVO_FORCE = 150.0  # [N] per axis: at most 2 m/s^2, a person who changes pace; about what one braces against a push with
+BODY_SOLREF = (-800.0, -29.0)
+"""Stiffness [1/s^2] and damping [1/s] of the contact between hull and body, per unit of reduced mass (30.7 kg): 25 N/mm, the
+spring constant of the chest in ISO/TS 15066:2016, table A.3, with half of the critical damping."""
 _BOX = mujoco.mjtGeom.mjGEOM_BOX
 _CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER
 _CAPSULE = mujoco.mjtGeom.mjGEOM_CAPSULE
@@ -213,7 +216,9 @@ def _add_pedestrian(spec, i: int) -> None:
         contype=_PEDESTRIAN,
         conaffinity=0,
         group=1,
-        friction=[0.4, 0.005, 0.0001],
+        priority=3,
+        solref=list(BODY_SOLREF),
+        friction=[0.3, 0.005, 0.0001],
         rgba=list(_CLOTHES[i % len(_CLOTHES)]),
     )
 

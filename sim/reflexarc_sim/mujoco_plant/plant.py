@@ -17,7 +17,7 @@ from reflexarc.core.plant import CargoEvent, PlantEvent, RolloverEvent, Scan
 from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Obstacles, Walls
 from reflexarc.robots import load_robot
 from reflexarc_sim.crowd import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings, make_crowd
-from reflexarc_sim.missions import scenario_stops
+from reflexarc_sim.missions import mission_stops
 from reflexarc_sim.mujoco_plant.contacts import ContactRecorder
 from reflexarc_sim.mujoco_plant.drive import Drive, load_drive
 from reflexarc_sim.mujoco_plant.model import Assembly, assemble, cargo_layout
@@ -47,6 +47,7 @@ class MujocoPlant:
         self.scenario = scenario
         self.robot = load_robot(scenario.robot)
         self.step_period = scenario.plant.step_period
+        self._sectors = scenario.arc_config.walls_sectors
         self._substeps = round(scenario.plant.step_period / scenario.plant.physics_period)
         self._drive = Drive(self.robot, load_drive(self.robot), self.step_period)
         self._assembly: Assembly | None = None
@@ -162,6 +163,15 @@ class MujocoPlant:
             tuple(f"pedestrian_{i}" for i in index),
         )
 
+    @property
+    def pedestrian_names(self) -> tuple[str, ...]:
+        """Names of the pedestrians that are in the scene."""
+        return tuple(f"pedestrian_{i}" for i in np.flatnonzero(self._intent.present))
+
+    def pedestrian_positions(self) -> Array:
+        """Return true positions of `pedestrian_names`, shape (n, 2). [m]"""
+        return self._bodies()[0][self._intent.present]
+
     def min_pedestrian_distance(self) -> float:
         """Return the gap between the robot's footprint and the nearest pedestrian; inf without any, 0 on contact. [m]"""
         if not self._intent.present.any():
@@ -226,12 +236,12 @@ class MujocoPlant:
         self._data = mujoco.MjData(self._model)
         self._wheels = [self._model.actuator(f"wheel_{side}").id for side in ("left", "right")]
         self._base = self._model.body("base_link").id
-        self._contacts = ContactRecorder(self._model, self._assembly.hull_geom, self._assembly.geom_class)
+        self._contacts = ContactRecorder(self._assembly)
         self._seed = seed
 
     def _find_start(self, seed: int) -> Array:
         """Stand at the first mission's start, looking along its route."""
-        stops = scenario_stops(self.scenario, self._world, seed)
+        stops = mission_stops(self._world, self.scenario.missions, seed)
         route = self._world.route(stops[0], stops[1])
         ahead = route[min(2, len(route) - 1)] - route[0]
         return np.array([*stops[0], math.atan2(ahead[1], ahead[0])])
@@ -336,7 +346,7 @@ class MujocoPlant:
             pose = self.pose
             mujoco.mj_kinematics(self._model, self._data)
             self._scan = self._lidar.scan(self._data, pose, float(self._data.qpos[2]), now)
-            mount, sectors = np.array(self.robot.lidar_mount), config.lidar.wall_sectors
+            mount, sectors = np.array(self.robot.lidar_mount), self._sectors
             self._walls = walls_from_scan(self._scan, pose, mount, sectors, self._world.keepouts)
 
     def _state(self) -> BaseState:

@@ -38,7 +38,7 @@ class ContactEvent:
     peak_force: float
     """Largest normal force. [N]"""
     delta_v: float
-    """Change of the partner's velocity caused by the impulse, impulse / partner mass; 0 for fixed partners. [m/s]"""
+    """Largest change of the partner's velocity during the episode, measured on its body; 0 for fixed partners. [m/s]"""
     robot_speed: float
     """Speed of base_link at the first touch; decides whether the robot was moving (> 0.1 m/s). [m/s]"""
     position: tuple[float, float]
