@@ -2,7 +2,7 @@
 """Messages from core types; the other direction is `reflexarc.core.wire`, which a replay shares."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -17,10 +17,19 @@ from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
 from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
 from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Mode, Obstacles, Verdict, Walls
 from reflexarc.core.wire import STATUS_CODES, TickRecord, split
+from reflexarc.mission import Mission, MissionEnded, MissionStarted, Outcome
 from reflexarc_msgs import msg as messages
 from reflexarc_nodes.health import Health
 
 _STATUS_NUMBER = {status: number for number, status in enumerate(STATUS_CODES)}
+OUTCOME_NUMBER = {
+    Outcome.SUCCESS: messages.MissionStatus.SUCCESS,
+    Outcome.CARGO_LOST: messages.MissionStatus.CARGO_LOST,
+    Outcome.PHYSICAL_ASSISTANCE: messages.MissionStatus.PHYSICAL_ASSISTANCE,
+    Outcome.TIMEOUT: messages.MissionStatus.TIMEOUT,
+    Outcome.UNFINISHED: messages.MissionStatus.UNFINISHED,
+}
+"""Outcome by the number that MissionStatus.msg gives it."""
 _ULTRASOUND = 0
 """Range.radiation_type; the message knows no other word for a distance that nobody radiates."""
 
@@ -140,7 +149,8 @@ def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
     message.command.linear.x, message.command.angular.z = float(verdict.command[0]), float(verdict.command[1])
     if verdict.interventions:
         message.interventions = [
-            messages.Intervention(stage=i.stage, reason=i.reason, change=float(i.change)) for i in verdict.interventions
+            messages.Intervention(stage=i.stage, reason=i.reason, change=float(i.change))
+            for i in verdict.interventions
         ]
     return message
 
@@ -155,6 +165,37 @@ def route_to(stamp: float, route: Array) -> Path:
         pose.pose.orientation = yaw_to(math.atan2(dy, dx))
         path.poses.append(pose)
     return path
+
+
+def mission_to(
+    event: MissionStarted | MissionEnded | None,
+    mission: Mission | None,
+    counters: Mapping[str, int | float],
+    reason: str,
+    now: float = 0.0,
+) -> messages.MissionStatus:
+    """Return the state of the missions after `event`; without one, that all are over at time `now` [s]."""
+    kind = messages.MissionStatus
+    message = kind(
+        header=header_to(event.stamp if event is not None else now, FIXED_FRAME),
+        state=kind.ALL_DONE,
+        count=counters["missions"],
+        successes=counters["successes"],
+        start=-1.0,
+        distance_to_goal=math.nan,
+        reason=reason,
+    )
+    if event is None or mission is None:
+        return message
+    message.number, message.timeout = event.number, float(mission.timeout_s)
+    message.goal = Point(x=float(mission.goal[0]), y=float(mission.goal[1]), z=0.0)
+    if isinstance(event, MissionEnded):
+        message.state, message.outcome = kind.ENDED, OUTCOME_NUMBER[event.outcome]
+        message.start, message.duration = event.stamp - event.duration, event.duration
+        message.distance_to_goal = event.distance_to_goal
+    else:
+        message.state, message.start = kind.UNDER_WAY, event.stamp
+    return message
 
 
 def clearance_to(stamp: float, distance: float, limit: float) -> Range:
@@ -205,8 +246,22 @@ def diagnostics_to(stamp: float, parts: Iterable[tuple[str, Health]], hardware: 
                 name=name,
                 message=health.text,
                 hardware_id=hardware,
-                values=[KeyValue(key=k, value=f"{v:.6g}" if isinstance(v, float) else str(v)) for k, v in health.values.items()],
+                values=[
+                    KeyValue(key=k, value=f"{v:.6g}" if isinstance(v, float) else str(v))
+                    for k, v in health.values.items()
+                ],
             )
             for name, health in parts
         ],
     )
+
+
+def transform_to(state: BaseState, child: str):  # noqa: ANN201 - tf2_msgs is not installed everywhere
+    """Return the transform from the fixed frame to `child`; needs tf2_msgs."""
+    from geometry_msgs.msg import Transform, TransformStamped  # noqa: PLC0415
+    from tf2_msgs.msg import TFMessage  # noqa: PLC0415
+
+    x, y, yaw = map(float, state.pose)
+    transform = Transform(translation=Vector3(x=x, y=y, z=0.0), rotation=yaw_to(yaw))
+    header = header_to(state.stamp, state.frame_id)
+    return TFMessage(transforms=[TransformStamped(header=header, child_frame_id=child, transform=transform)])

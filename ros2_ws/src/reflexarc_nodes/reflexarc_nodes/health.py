@@ -26,7 +26,11 @@ class Health:
 
     @classmethod
     def judge(
-        cls, problems: list[str], values: Mapping[str, float | int | str], *, warnings: list[str] | None = None
+        cls,
+        problems: list[str],
+        values: Mapping[str, float | int | str],
+        *,
+        warnings: list[str] | None = None,
     ) -> "Health":
         """Return ERROR with the problems, else WARN with the warnings, else OK."""
         if problems:

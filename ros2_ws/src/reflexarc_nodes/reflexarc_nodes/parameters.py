@@ -35,7 +35,9 @@ class CommonParameters:
 
     scenario: str = quantity("", doc="scenario: name, or path of a YAML file")
     seed: int = quantity(-1, low=-1, high=2**62, doc="seed of the run; -1: the scenario's own")
-    overrides: tuple[str, ...] = quantity((), doc="scenario values to replace, key=value; empty entries are ignored")
+    overrides: tuple[str, ...] = quantity(
+        (), doc="scenario values to replace, key=value; empty entries are ignored"
+    )
     autostart: bool = quantity(True, doc="configure and activate without being told (lifecycle nodes)")
     out_dir: str = quantity("", doc="folder for files; empty: the node writes none")
 
@@ -48,7 +50,9 @@ class CommonParameters:
         from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415 - a robot may run without a scenario
 
         if not self.scenario:
-            raise ConfigError("the parameter 'scenario' is required: name of a scenario, or path of a YAML file")
+            raise ConfigError(
+                "the parameter 'scenario' is required: name of a scenario, or path of a YAML file"
+            )
         overrides: dict[str, Any] = {}
         for text in filter(str.strip, self.overrides):
             path, value = parse_override(text.strip())
@@ -72,7 +76,9 @@ def declare(node: Node, kind: type[T]) -> T:
         try:
             values[field.name] = _declare(node, field, hint)
         except ParameterException as error:
-            raise ConfigError(f"{node.get_name()}: parameter {field.name!r}: {error}; {_allowed(field, hint)}") from error
+            raise ConfigError(
+                f"{node.get_name()}: parameter {field.name!r}: {error}; {_allowed(field, hint)}"
+            ) from error
     known = {name for name in node._parameters}  # noqa: SLF001 - rclpy has no public list of what was given
     for name in node._parameter_overrides:  # noqa: SLF001
         if name not in known and not name.startswith("qos_overrides."):
@@ -94,12 +100,18 @@ def _declare(node: Node, field: Any, hint: type) -> Any:
     default = field.default
     value = node.declare_parameter(field.name, default, descriptor).value
     if hint is str and meta["choices"] and value not in meta["choices"]:
-        raise UnknownNameError("value", str(value), meta["choices"], f"{node.get_name()}: parameter {field.name!r}")
+        raise UnknownNameError(
+            "value", str(value), meta["choices"], f"{node.get_name()}: parameter {field.name!r}"
+        )
     return value
 
 
 def _allowed(field: Any, hint: type) -> str:
     name = {bool: "true or false", int: "a whole number", float: "a number with a decimal point", str: "text"}
     meta = field.metadata
-    bounds = f" from {meta['low']:g} to {meta['high']:g} {meta['unit']}".rstrip() if math.isfinite(meta["high"]) else ""
+    bounds = (
+        f" from {meta['low']:g} to {meta['high']:g} {meta['unit']}".rstrip()
+        if math.isfinite(meta["high"])
+        else ""
+    )
     return f"allowed: {name.get(hint, 'a list of texts')}{bounds} ({meta['doc']})"

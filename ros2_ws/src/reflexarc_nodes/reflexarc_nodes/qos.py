@@ -76,7 +76,9 @@ def advertise(node: Node, name: str) -> Publisher:
     return node.create_publisher(message_class(item), item.name, offered_qos(item))
 
 
-def listen(node: Node, name: str, callback: Callable[..., None], *, every: bool = False, raw: bool = False) -> Subscription:
+def listen(
+    node: Node, name: str, callback: Callable[..., None], *, every: bool = False, raw: bool = False
+) -> Subscription:
     """Return a subscription to the table's topic `name`.
 
     Args:
