@@ -57,21 +57,14 @@ def test_answer_does_not_depend_on_what_was_solved_before():
 def test_residual_check_refuses_a_planted_wrong_answer(wrong, monkeypatch):
     rng = np.random.default_rng(2)
     solver = OsqpProjection(2, 12)
-    real = solver._solver.solve
+    real = solver._run
 
-    def lying(**kwargs):
-        result = real(**kwargs)
-        if wrong == "shifted":
-            result.x = result.x + 0.01
-        elif wrong == "nan":
-            result.x = np.full(2, np.nan)
-        elif wrong == "nominal":
-            result.x = target.copy()
-        else:
-            result.x = 0.5 * result.x
-        return result
+    def lying(linear):
+        z, y, iterations = real(linear)
+        planted = {"shifted": z + 0.01, "nan": np.full(2, np.nan), "nominal": -linear, "halved": 0.5 * z}
+        return planted[wrong], y, iterations
 
-    monkeypatch.setattr(solver._solver, "solve", lying)
+    monkeypatch.setattr(solver, "_run", lying)
     caught = 0
     for _ in range(50):
         target, *rest = random_problem(rng)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reflexarc.barrier.stopping import (
     BUDGET,
+    SOURCE,
     StoppingParameters,
     admissible_share,
     barrier_margin,
@@ -119,21 +120,21 @@ def test_robot_that_brakes_from_an_admissible_command_keeps_the_clearance_to_a_w
 def test_barrier_is_not_needlessly_tight_head_on():
     # A person 4 m ahead who stands: the closed-form stopping distance is the whole story.
     rows, count = rows_of([(4.0, 0.0, 0.0, 0.0, 0.3)])
-    share, source = admissible_share(rows, count, 10.0, 0.0, P)
+    share, row = admissible_share(rows, count, 10.0, 0.0, P)
     v = 10.0 * share
     free = 4.0 - 0.445 - 0.3 - P.clearance
     stop = P.delay + v / P.deceleration
     assert free - v * P.delay - v**2 / (2 * P.deceleration) - stop**2 / 2 == pytest.approx(0.0, abs=1e-9)
-    assert source == 0
+    assert rows[row, SOURCE] == 0
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(person(), max_size=6), st.lists(wall(), max_size=4), SPEED, YAW)
 def test_every_command_has_an_admissible_share_and_it_is_admissible(people, walls, v, omega):
     rows, count = rows_of(people, walls)
-    share, source = admissible_share(rows, count, v, omega, P)
+    share, row = admissible_share(rows, count, v, omega, P)
     assert 0.0 <= share <= 1.0
-    assert (source == -1) == (share == 1.0)
+    assert (row == -1) == (share == 1.0)
     again, _ = admissible_share(rows, count, share * v, share * omega, P)
     assert again >= 1.0 - 1e-6
 

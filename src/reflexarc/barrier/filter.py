@@ -35,6 +35,8 @@ from reflexarc.core.types import Array, BaseState, Status
 from reflexarc.robots import BaseRobot
 
 _ZERO = 1e-12
+_WHOLE = 1.0 - 1e-6
+"""Share from which a command counts as wholly admissible; leaves room for rounding."""
 
 
 def stopping_parameters(config: ArcConfig, robot: BaseRobot) -> StoppingParameters:
@@ -67,13 +69,14 @@ class BarrierStage:
         """Set up the solver and compile the kernels; takes seconds the first time on a machine."""
         self.parameters = stopping_parameters(config, robot)
         self._enabled = config.barrier.enabled
-        self._scale = np.array([config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s])
+        self._scale = (config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s)
         self._max_yaw = robot.max_yaw_rate / self._scale[1]
         self._period = config.period
         self._solver = OsqpProjection(2, config.barrier.rows, config.barrier.tolerance, config.barrier.max_iterations)
         self._normals = np.zeros((config.barrier.rows, 2))
         self._offsets = np.zeros(config.barrier.rows)
         self._ages = np.zeros(2)
+        self._target, self._lower, self._upper = np.zeros(2), np.zeros(2), np.zeros(2)
         self._pose = np.zeros(3)
         self._rows = row_table(64)
         self._count = 0
@@ -103,18 +106,23 @@ class BarrierStage:
         forward = float(tick.command[0])
         if reachable > abs(forward):
             forward = math.copysign(reachable, state.twist[0])
-        tick.margin, source = barrier_margin(self._rows, self._count, forward, float(tick.command[1]), p)
-        violated = source >= 0 and tick.margin < 0.0 and abs(forward) > p.creep_speed
+        yaw = float(tick.command[1])
+        tick.margin, _ = barrier_margin(self._rows, self._count, forward, yaw, p)
+        violated = tick.margin < 0.0 and abs(forward) > p.creep_speed and not self.admissible(forward, yaw)
         tick.slack = -tick.margin if violated else 0.0
 
     def share(self, forward: float, yaw: float) -> tuple[float, int]:
-        """Return the admissible share of a command under the rows of the newest tick, and the thing that binds."""
+        """Return the admissible share of a command under the newest tick's rows, and the row that binds."""
         return admissible_share(self._rows, self._count, forward, yaw, self.parameters)
 
-    def describe(self, source: int, state: BaseState) -> str:
-        """Name a thing by its index in the row table, with gap and closing speed, for the verdict."""
-        row = next(r for r in self._rows[: self._count] if int(r[SOURCE]) == source)
-        obstacles = state.obstacles
+    def admissible(self, forward: float, yaw: float) -> bool:
+        """Whether a command is admissible under the newest tick's rows, up to rounding."""
+        return self.share(forward, yaw)[0] >= _WHOLE
+
+    def describe(self, index: int, state: BaseState) -> str:
+        """Name the thing behind a row of the newest tick, with gap and closing speed, for the verdict."""
+        row = self._rows[index].tolist()
+        source, obstacles = int(row[SOURCE]), state.obstacles
         if source < len(obstacles):
             name = f"obstacle {obstacles.ids[source] if obstacles.ids else source}"
         else:
@@ -145,12 +153,12 @@ class BarrierStage:
         forward, yaw = float(tick.command[0]), float(tick.command[1])
         if abs(forward) < _ZERO and abs(yaw) < _ZERO:
             return
-        share, source = self.share(forward, yaw)
+        share, row = self.share(forward, yaw)
         if share >= 1.0:
             return  # the proposal is admissible: it is its own projection
         state = tick.state
         assert state is not None
-        reason = f"{self.describe(source, state)}: {share:.0%} of the proposal is admissible"
+        reason = f"{self.describe(row, state)}: {share:.0%} of the proposal is admissible"
         answer = self._project(forward, yaw)
         if answer is None:
             tick.faults.append("solver_failed")
@@ -174,14 +182,18 @@ class BarrierStage:
             self._normals,
             self._offsets,
         )
-        target = np.array([forward / scale_v, yaw / scale_w])
-        lower = np.array([min(0.0, target[0]), -max(self._max_yaw, abs(target[1]))])
-        upper = np.array([max(0.0, target[0]), -lower[1]])
+        target, lower, upper = self._target, self._lower, self._upper
+        target[0], target[1] = forward / scale_v, yaw / scale_w
+        lower[0], upper[0] = min(0.0, target[0]), max(0.0, target[0])
+        upper[1] = max(self._max_yaw, abs(target[1]))
+        lower[1] = -upper[1]
         solution = self._solver.solve(target, self._normals[:used], self._offsets[:used], lower, upper)
         if not solution.found:
             return None
-        z = np.minimum(upper, np.maximum(lower, solution.z))
-        return float(z[0] * scale_v), float(z[1] * scale_w)
+        speed, turn = solution.z.tolist()
+        speed = min(upper[0], max(lower[0], speed))
+        turn = min(upper[1], max(lower[1], turn))
+        return float(speed * scale_v), float(turn * scale_w)
 
 
 def _predict(state: BaseState, now: float, out: Array) -> None:

@@ -22,6 +22,8 @@ import scipy.sparse
 from reflexarc.core.types import Array
 
 
+_INFINITY = 1e30
+"""OSQP's own value for a bound that is not there."""
 _SWEEPS = 40
 """Sweeps of the warm start; a microsecond or two, against some 0.15 us for each ADMM iteration that they save."""
 
@@ -49,7 +51,7 @@ def qp_residuals(z, multipliers, target, normals, offsets, lower, upper):
 
     Args:
         z: candidate, shape (n,).
-        multipliers: of the bounds, then of the rows, shape (n + m,); positive where an upper limit is active.
+        multipliers: of the bounds, then of the rows, shape (>= n + m,); positive where an upper limit is active.
         target: z_0, shape (n,).
         normals: A, shape (m, n).
         offsets: b, shape (m,).
@@ -75,6 +77,21 @@ def qp_residuals(z, multipliers, target, normals, offsets, lower, upper):
     if not np.isfinite(primal + dual):
         return np.inf, np.inf
     return primal, dual
+
+
+@numba.njit(cache=True)
+def _write_problem(target, normals, offsets, lower, upper, linear, entries, low, high):
+    """Write a problem into OSQP's arrays: q, the values of A column by column, l and u."""
+    n, m = target.shape[0], offsets.shape[0]
+    capacity = high.shape[0] - n
+    for j in range(n):
+        linear[j] = -target[j]
+        low[j], high[j] = lower[j], upper[j]
+        column = j * (1 + capacity) + 1  # the first entry of a column is the bound's 1
+        for i in range(capacity):
+            entries[column + i] = normals[i, j] if i < m else 0.0
+    for i in range(capacity):
+        high[n + i] = offsets[i] if i < m else _INFINITY
 
 
 @numba.njit(cache=True)
@@ -125,9 +142,9 @@ class OsqpProjection:
         pattern = np.vstack([np.eye(n), np.ones((capacity, n))])
         self._matrix = scipy.sparse.csc_matrix(pattern)
         self._entries = self._matrix.data  # column-major values; bounds stay 1, rows are rewritten each solve
-        self._row_slots = np.array([np.arange(j * (1 + capacity) + 1, (j + 1) * (1 + capacity)) for j in range(n)])
-        self._lower = np.full(m, -np.inf)
-        self._upper = np.full(m, np.inf)
+        self._linear = np.zeros(n)
+        self._lower = np.full(m, -_INFINITY)
+        self._upper = np.full(m, _INFINITY)
         self._start_z, self._start_y = np.zeros(n), np.zeros(m)
         self._solver = osqp.OSQP()
         self._solver.setup(
@@ -148,6 +165,8 @@ class OsqpProjection:
             polishing=False,
             warm_starting=True,
         )
+        # The compiled solver itself: the Python wrapper's bookkeeping around it takes longer than these small problems do.
+        self._core = self._solver._solver
 
     def solve(self, target: Array, normals: Array, offsets: Array, lower: Array, upper: Array) -> QpSolution:
         """Project `target` onto the polytope.
@@ -160,19 +179,21 @@ class OsqpProjection:
             upper: shape (n,).
         """
         started = time.perf_counter()
-        n, m = self.n, len(offsets)
-        slots = self._row_slots
-        self._entries[slots] = 0.0
-        for j in range(n):
-            self._entries[slots[j, :m]] = normals[:, j]
-        self._lower[:n], self._upper[:n] = lower, upper
-        self._upper[n : n + m] = offsets
-        self._upper[n + m :] = np.inf
-        self._solver.update(q=-target, l=self._lower, u=self._upper, Ax=self._entries)
+        _write_problem(
+            target, normals, offsets, lower, upper, self._linear, self._entries, self._lower, self._upper
+        )
         _starting_point(target, normals, offsets, lower, upper, _SWEEPS, self._start_z, self._start_y)
-        self._solver.warm_start(x=self._start_z, y=self._start_y)
-        result = self._solver.solve(raise_error=False)
-        z, y = np.asarray(result.x), np.asarray(result.y)
-        primal, dual = qp_residuals(z, y[: n + m], target, normals, offsets, lower, upper)
+        z, y, iterations = self._run(self._linear)
+        primal, dual = qp_residuals(z, y, target, normals, offsets, lower, upper)
         found = primal <= self.tolerance and dual <= self.tolerance
-        return QpSolution(found, z, primal, dual, result.info.iter, time.perf_counter() - started)
+        return QpSolution(found, z, primal, dual, iterations, time.perf_counter() - started)
+
+    def _run(self, linear: Array) -> tuple[Array, Array, int]:
+        """Give OSQP the data and the starting point; return its z, y and iterations, whatever they are worth."""
+        core = self._core
+        core.update_data_vec(q=linear, l=self._lower, u=self._upper)
+        core.update_data_mat(P_x=None, P_i=None, A_x=self._entries, A_i=None)
+        core.warm_start(self._start_z, self._start_y)
+        core.solve()
+        solution = core.solution
+        return solution.x, solution.y, core.info.iter

@@ -275,13 +275,13 @@ def _barrier(row, v, omega, p):
 
 @numba.njit(cache=True)
 def barrier_margin(rows, count, v, omega, p):
-    """Return min over the rows of h(v, omega) [m] and the thing it belongs to; (inf, -1) without rows."""
-    smallest, source = np.inf, -1
+    """Return min over the rows of h(v, omega) [m] and the row that has it; (inf, -1) without rows."""
+    smallest, binding = np.inf, -1
     for i in range(count):
         h = _barrier(rows[i], v, omega, p)
         if h < smallest:
-            smallest, source = h, int(rows[i, SOURCE])
-    return smallest, source
+            smallest, binding = h, i
+    return smallest, binding
 
 
 @numba.njit(cache=True)
@@ -309,16 +309,16 @@ def _row_share(row, v, omega, p):
 
 @numba.njit(cache=True)
 def admissible_share(rows, count, v, omega, p):
-    """Return the largest lambda in [0, 1] such that lambda (v, omega) is admissible for all rows, and the thing that binds.
+    """Return the largest lambda in [0, 1] such that lambda (v, omega) is admissible for all rows, and the row that binds.
 
-    The source is -1 when nothing binds (lambda = 1).
+    The row is -1 when nothing binds (lambda = 1).
     """
-    share, source = 1.0, -1
+    share, binding = 1.0, -1
     too_close = 0
     for i in range(count):
         row_share = _row_share(rows[i], v, omega, p)
         if row_share < share:
-            share, source = row_share, int(rows[i, SOURCE])
+            share, binding = row_share, i
         if rows[i, BUDGET] < 0.0 and rows[i, MOVING] == 1.0:
             too_close += 1
     if too_close > 0 and 0.0 < share < 1.0:
@@ -327,8 +327,8 @@ def admissible_share(rows, count, v, omega, p):
             if rows[i, BUDGET] < 0.0:
                 row_share = share * _row_share(rows[i], share * v, share * omega, p)
                 if row_share < share:
-                    share, source = row_share, int(rows[i, SOURCE])
-    return share, source
+                    share, binding = row_share, i
+    return share, binding
 
 
 @numba.njit(cache=True)
