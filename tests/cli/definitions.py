@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Message definitions for recordings that tests write without ROS: ours from the workspace, standard ones spelled out."""
+"""Message definitions for recordings that tests write without ROS: ours from the workspace, standard ones
+spelled out.
+"""
 
 from pathlib import Path
 
@@ -18,10 +20,11 @@ STANDARD = {
     "nav_msgs/Odometry": "std_msgs/Header header\nstring child_frame_id\n"
     "geometry_msgs/PoseWithCovariance pose\ngeometry_msgs/TwistWithCovariance twist",
     "sensor_msgs/LaserScan": "std_msgs/Header header\nfloat32 angle_min\nfloat32 angle_max\n"
-    "float32 angle_increment\nfloat32 time_increment\nfloat32 scan_time\nfloat32 range_min\nfloat32 range_max\n"
+    "float32 angle_increment\nfloat32 time_increment\nfloat32 scan_time\n"
+    "float32 range_min\nfloat32 range_max\n"
     "float32[] ranges\nfloat32[] intensities",
-    "sensor_msgs/Range": "std_msgs/Header header\nuint8 radiation_type\nfloat32 field_of_view\nfloat32 min_range\n"
-    "float32 max_range\nfloat32 range\nfloat32 variance",
+    "sensor_msgs/Range": "std_msgs/Header header\nuint8 radiation_type\nfloat32 field_of_view\n"
+    "float32 min_range\nfloat32 max_range\nfloat32 range\nfloat32 variance",
 }
 
 

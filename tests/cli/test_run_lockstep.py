@@ -3,17 +3,29 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 from reflexarc.cli import main
+from reflexarc.core.errors import PlantError
 from reflexarc.report.comparison import JSON_KEYS, combine, comparison_rows
 from reflexarc.report.runlog import RunLog
 
-ISSUE_KEYS = [
-    "missions", "successes", "contacts", "pedestrian_contacts", "pedestrian_contacts_moving", "min_distance_m",
-    "interventions", "tick_p50_us", "tick_p99_us", "deadline_miss_fraction", "seed", "digest",
-]  # fmt: skip
+PROMISED_KEYS = [
+    "missions",
+    "successes",
+    "contacts",
+    "pedestrian_contacts",
+    "pedestrian_contacts_moving",
+    "min_distance_m",
+    "interventions",
+    "tick_p50_us",
+    "tick_p99_us",
+    "deadline_miss_fraction",
+    "seed",
+    "digest",
+]
 SHORT = ["run", "sidewalk_calm", "--lockstep", "--duration", "5", "--quiet"]
 
 
@@ -31,7 +43,7 @@ def test_the_json_line_has_exactly_the_promised_keys(capsys, tmp_path, monkeypat
     assert main([*SHORT, "--json", "--seed", "3"]) == 0
     line = capsys.readouterr().out.splitlines()
     figures = json.loads(line[-1])
-    assert list(figures) == ISSUE_KEYS == list(JSON_KEYS)
+    assert list(figures) == PROMISED_KEYS == list(JSON_KEYS)
     assert len(line) == 1
     assert figures["seed"] == 3
     assert re.fullmatch("[0-9a-f]{64}", figures["digest"])
@@ -112,8 +124,6 @@ def test_a_report_is_built_again_from_the_files(finished):
 
 
 def test_a_run_that_lost_its_log_is_still_reported_with_a_note(finished, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     (copy / "lockstep-seed0-with-arc" / "log.npz").write_bytes(b"damaged")
@@ -135,8 +145,6 @@ def test_combined_figures_add_up():
 
 
 def test_a_failed_run_exits_with_1_and_is_still_reported(tmp_path, monkeypatch, capsys):
-    from reflexarc.core.errors import PlantError
-
     def diverge(*_, **__):
         raise PlantError("the simulation diverged at 1.0 s")
 

@@ -3,8 +3,8 @@
 
 A verb module offers `add_parser(subparsers) -> ArgumentParser` and `run(args) -> int` (the exit code).
 
-Exit codes: 0 done; 1 the work failed (a node died, a replay differs, a file is damaged); 2 the request was not
-acceptable (unknown scenario, key or value); 130 interrupted by the user.
+Exit codes: 0 done; 1 the work failed (a node died, a replay differs, a file is damaged); 2 the request was
+not acceptable (unknown scenario, key or value); 130 interrupted by the user.
 """
 
 import argparse
@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser(verbs: set[str]) -> argparse.ArgumentParser:
-    """Return the parser with the options of `verbs`; every other verb is only named, so its module stays unread."""
+    """Return the parser with the options of `verbs`; every other verb is only named, so its module stays
+    unread.
+    """
     parser = argparse.ArgumentParser(
         prog="reflexarc",
         description="A safety layer under learned robot policies: scenarios, reports and checks.",
@@ -84,7 +86,7 @@ class _PrintVersion(argparse.Action):
         parser.exit(0)
 
 
-def _module(verb: str):  # noqa: ANN202 - a module
+def _module(verb: str):
     return importlib.import_module(f"reflexarc.cli.{verb}")
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Short rendered films for the report.
 
-A film shows the most interesting moment of a lock-step run: the first contact with a pedestrian while the robot moved, else
-the smallest clearance. The plant is reset with the run's seed and fed the logged commands, which repeats the run exactly;
-only the seconds of the film are rendered. Where rendering does not work the report says why.
+A film shows the most interesting moment of a lock-step run: the first contact with a pedestrian while the
+robot moved, else the smallest clearance. The plant is reset with the run's seed and fed the logged commands,
+which repeats the run exactly; only the seconds of the film are rendered. Where rendering does not work the
+report says why.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live runs of `reflexarc run`: every node a process, started from the launch file, watched until the missions are done."""
+"""Live runs of `reflexarc run`: every node a process, started from the launch file, watched until the
+missions are done.
+"""
 
 import json
 import os
@@ -22,7 +24,9 @@ from reflexarc.robots import load_robot
 POLL_S = 0.2
 """How often the event log is read."""
 STALL_S = 60.0
-"""Wall time without progress of simulated time after which a run is given up; starting takes about ten seconds."""
+"""Wall time without progress of simulated time after which a run is given up; starting takes about ten
+seconds.
+"""
 NODE_PACKAGES = ("reflexarc_msgs", "reflexarc_nodes")
 
 
@@ -83,7 +87,7 @@ def _arguments(request: RunRequest, entry: RunEntry, out: Path, folder: Path) ->
 
 
 def _watch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -> str:
-    """Show progress until the launch ends; return what is wrong if simulated time stands still, else nothing."""
+    """Show progress until the launch ends; return what is wrong if simulated time stands still."""
     events = JsonLines(folder / "events.jsonl")
     simulated, moved = 0.0, time.monotonic()
     counters: dict[str, Any] = {}
@@ -96,7 +100,8 @@ def _watch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -
         if simulated > 0.0:
             display.update(entry.title, simulated, counters)
         if time.monotonic() - moved > STALL_S:
-            return f"simulated time stood still at {simulated:.1f} s for {STALL_S:.0f} s; logs in {folder / 'log'}"
+            where = f"at {simulated:.1f} s for {STALL_S:.0f} s"
+            return f"simulated time stood still {where}; logs in {folder / 'log'}"
         launch.wait(POLL_S)
     return ""
 

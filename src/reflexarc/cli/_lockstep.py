@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lock-step runs of `reflexarc run`: several seeds at the same time, one process each, every run into its own folder."""
+"""Lock-step runs of `reflexarc run`: several seeds at the same time, one process each, every run into its own
+folder.
+"""
 
 import json
 import multiprocessing

@@ -21,8 +21,9 @@ from reflexarc.report.rundir import RunEntry, RunInfo
 from reflexarc.robots import load_robot
 
 LIVE_COMPARE_DURATION_S = 75.0
-"""Longest live run where nothing else is asked for: two of them, four seeds in lock-step and the report take less than
-five minutes on two cores."""
+"""Longest live run where nothing else is asked for: two of them, four seeds in lock-step and the report take
+less than five minutes on two cores.
+"""
 COMPARED_SEEDS = 4
 """Seeds of the lock-step comparison after live runs."""
 MAX_SEEDS = 10_000

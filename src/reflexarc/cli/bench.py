@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "bench",
         help="run a study of benchmarks/ and print its headline figures",
-        description="Run a study. A plain run is short; --full repeats the study and writes its results.json.",
+        description="Run a study. A plain run is short; --full repeats it all and writes its results.json.",
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="name of a study, see --list")
     parser.add_argument("--list", action="store_true", help="list the studies")

@@ -15,8 +15,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "replay",
         help="feed a recording through a fresh arc and compare every verdict bit by bit",
-        description="Repeat every recorded tick in lock-step with the inputs that it used and compare the verdicts. "
-        "Exit code: 0 all equal; 1 a verdict differs or nothing could be compared.",
+        description="Repeat every recorded tick in lock-step with the inputs that it used and compare the "
+        "verdicts. Exit code: 0 all equal; 1 a verdict differs or nothing could be compared.",
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="MCAP recording of a run with the arc")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")

@@ -11,7 +11,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "report",
         help="build the HTML report of a finished run again",
-        description="Build DIR/report.html again from the summaries, logs and recordings that a run left in DIR.",
+        description="Build DIR/report.html again from the summaries, logs and recordings in DIR.",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="output folder of `reflexarc run`")
     return parser

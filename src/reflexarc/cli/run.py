@@ -12,20 +12,23 @@ from typing import Any
 from reflexarc.core.errors import ReflexArcError
 
 DESCRIPTION = """\
-Run a scenario. By default it runs live: plant, task policy, arc, missions and recorder are ROS 2 nodes of their own,
-first with the arc and then without it, on a ROS domain of its own; afterwards the comparison is repeated in lock-step
-over several seeds. With --lockstep everything runs in this process with simulated time and needs no ROS: the same seed
-gives the same bytes.
+Run a scenario. By default it runs live: plant, task policy, arc, missions and recorder are ROS 2 nodes of
+their own, first with the arc and then without it, on a ROS domain of its own; afterwards the comparison is
+repeated in lock-step over several seeds. With --lockstep everything runs in this process with simulated time
+and needs no ROS: the same seed gives the same bytes.
 """
 
 EPILOG = """\
 examples:
-  reflexarc run sidewalk_delivery                         live, with and without the arc, then four seeds in lock-step
-  reflexarc run sidewalk_delivery --lockstep --seeds 0-19 the comparison over twenty seeds
+  reflexarc run sidewalk_delivery
+      live, with and without the arc, then four seeds in lock-step
+  reflexarc run sidewalk_delivery --lockstep --seeds 0-19
+      the comparison over twenty seeds
   reflexarc run sidewalk_delivery --lockstep --seed 3 --json
   reflexarc run sidewalk_calm --lockstep --set crowd.count=40 --set arc.barrier.clearance_m=0.3
 
-exit codes: 0 done; 1 a run failed (the report of what was recorded is still written); 2 the request is not acceptable
+exit codes: 0 done; 1 a run failed (the report of what was recorded is still written);
+2 the request is not acceptable
 """
 
 
@@ -67,7 +70,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--lockstep-seeds",
         metavar="LIST",
-        help="after live runs, compare these seeds in lock-step; `none` to skip (default: 4 seeds when comparing)",
+        help="compared in lock-step after live runs; `none` to skip (default: 4 seeds when comparing)",
     )
     parser.add_argument("--jobs", metavar="N", help="lock-step runs at the same time (default: one per core)")
     parser.add_argument(

@@ -10,7 +10,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "scenarios",
         help="list the scenarios, or print one with all its keys",
-        description="List the scenarios with their descriptions; with NAME, print every key with its value and unit.",
+        description="List the scenarios; with NAME, print every key with its value and unit.",
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a scenario, or a YAML file")
     parser.add_argument(

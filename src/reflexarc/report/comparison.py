@@ -40,8 +40,9 @@ class Row:
 
 
 def combine(summaries: Sequence[Summary]) -> dict[str, Any]:
-    """Combine the summaries of several seeds: counts add up, the distance is the smallest, tick times are the medians
-    of the runs' p50 and the worst of their p99, `seed` is the list of seeds and `digest` covers all digests.
+    """Combine the summaries of several seeds: counts add up, the distance is the smallest, tick times are the
+    medians of the runs' p50 and the worst of their p99, `seed` is the list of seeds and `digest` covers
+    all digests.
 
     One summary is returned as it is, cut to `JSON_KEYS`.
     """

@@ -35,7 +35,7 @@ def svg(figure: Figure) -> str:
 
 
 def thin(time: Array, values: Array, bins: int = BINS) -> tuple[Array, Array]:
-    """Return at most 2 points per bin, each bin's minimum and maximum in their order in time; NaN bins stay gaps."""
+    """Return each bin's minimum and maximum in their order in time; bins of NaN stay gaps."""
     if len(time) <= 2 * bins:
         return time, values
     edges = np.linspace(0, len(time), bins + 1).astype(int)
@@ -90,7 +90,7 @@ def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
 
 
 def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
-    """Draw the clearance to the nearest pedestrian for each (label, colour, log); contacts are crosses at zero."""
+    """Draw the clearance to the nearest pedestrian of each (label, colour, log), contacts at zero."""
     with mpl.rc_context(style.SETTINGS):
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.6))
         for label, colour, log in runs:
@@ -105,7 +105,7 @@ def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
 
 
 def tick_figure(log: RunLog, period: float) -> str:
-    """Draw how long ticks took and, for a live run, how late they began; `period` is the control period [s]."""
+    """Draw how long ticks took and, live, how late they began; `period` is the control period [s]."""
     used = log.tick_time[np.isfinite(log.tick_time)] * 1e6
     late = log.lateness[np.isfinite(log.lateness)] * 1e3
     with mpl.rc_context(style.SETTINGS):
@@ -196,7 +196,7 @@ def _legend(axis: Axes) -> None:
 
 
 def _align(figure: Figure) -> None:
-    """Give every figure of the page the same left and right edge, so that equal times lie below each other."""
+    """Give every figure of the page the same edges, so that equal times lie below each other."""
     height = figure.get_figheight()
     figure.subplots_adjust(
         left=0.05, right=0.99, top=1 - 0.32 / height, bottom=0.45 / height, hspace=0.3, wspace=0.15

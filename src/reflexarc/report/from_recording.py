@@ -18,7 +18,7 @@ UNDER_WAY, ENDED = 1, 2
 
 
 def log_from_recording(recording: Recording) -> RunLog:
-    """Return the log of a recorded run: one row per verdict, or per odometry message where no arc was in the loop.
+    """Return the log of a recorded run: one row per verdict; without the arc, per odometry message.
 
     Raises:
         RecordingError: the recording has no odometry.

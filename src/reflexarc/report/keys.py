@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of a configuration dataclass as tables: for `docs/scenarios.md` and for `reflexarc scenarios NAME`."""
+"""The keys of a configuration dataclass as tables, for the documentation and for the command line."""
 
 import dataclasses
 import math

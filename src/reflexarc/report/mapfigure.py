@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The map of the report: the world from above, the robot's and the pedestrians' ways, contacts and interventions."""
+"""The map of the report: the world from above, everybody's ways, contacts and interventions."""
 
 from collections.abc import Sequence
 

@@ -17,7 +17,7 @@ def recorded_arc_config(recording: Recording) -> ArcConfig:
     """Return the configuration with which the recorded arc ran.
 
     Raises:
-        RecordingError: the recording does not say, or says something that is no configuration of this version.
+        RecordingError: the recording does not say, or what it says is no configuration of this version.
     """
     record = recording.meta(METADATA_RECORD)
     if ARC_KEY not in record:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read an MCAP recording of the stack without ROS, also one whose writer was killed.
 
-An MCAP file is a magic number followed by records `opcode (1 byte), length (8 bytes), content`; messages sit in
-chunk records that may be compressed (https://mcap.dev/spec). The reader walks the records from the front and needs
-neither the footer nor the index, so a file that ends in the middle of a record is read up to there; of a half-written
-chunk it takes the whole messages that can still be decompressed. What is left over is counted and reported.
+An MCAP file is a magic number followed by records `opcode (1 byte), length (8 bytes), content`; messages sit
+in chunk records that may be compressed (https://mcap.dev/spec). The reader walks the records from the front
+and needs neither the footer nor the index, so a file that ends in the middle of a record is read up to there;
+of a half-written chunk it takes the whole messages that can still be decompressed. What is left over is
+counted and reported.
 """
 
 import io
@@ -24,7 +25,7 @@ from reflexarc.core.errors import RecordingError, UnknownNameError
 MAGIC = b"\x89MCAP0\r\n"
 RECORD_HEADER = struct.Struct("<BQ")
 CHUNK_FIXED_BYTES = 8 + 8 + 8 + 4
-"""Bytes of a chunk record before the length of its compression name: start, end, uncompressed size, checksum."""
+"""Bytes of a chunk before the length of its compression name: start, end, size, checksum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def read_recording(path: Path, topics: frozenset[str] | None = None) -> Recordin
 class _Parser:
     """Walks the records of one file and fills a `Recording`."""
 
-    def __init__(self, path: Path, topics: frozenset[str] | None):
+    def __init__(self, path: Path, topics: frozenset[str] | None) -> None:
         self.recording = Recording(path)
         self.wanted = topics
         self.schemas: dict[int, Schema] = {}
@@ -173,7 +174,9 @@ class _Parser:
         return True
 
     def _salvage(self, tail: bytes) -> int:
-        """Take the whole messages of a half-written chunk at the start of `tail`; return the bytes accounted for."""
+        """Take the whole messages of a half-written chunk at the start of `tail`; return the bytes accounted
+        for.
+        """
         if len(tail) <= RECORD_HEADER.size or tail[0] != Opcode.CHUNK:
             return 0
         content = tail[RECORD_HEADER.size :]
@@ -218,7 +221,7 @@ def _records(data: bytes, offset: int) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _decompress(content: bytes, whole: bool) -> bytes:
-    """Return the records of a chunk record's `content`; with `whole` false, as many as its bytes still give."""
+    """Return the records in a chunk's `content`; with `whole` false, as many as its bytes still give."""
     (name_length,) = struct.unpack_from("<I", content, CHUNK_FIXED_BYTES)
     name_end = CHUNK_FIXED_BYTES + 4 + name_length
     compression = content[CHUNK_FIXED_BYTES + 4 : name_end].decode("ascii", errors="replace")

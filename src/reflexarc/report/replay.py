@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feed a recording's states and proposals through a fresh arc and compare every verdict bit by bit.
 
-Each verdict message names the stamps of the inputs that its tick used, so the tick is repeated with exactly those: the
-odometry, the obstacles, the scan (placed with the odometry that placed it live), the map's keep-outs and the proposal.
-Wall times are not compared; everything else must be equal, NaN to NaN.
+Each verdict message names the stamps of the inputs that its tick used, so the tick is repeated with exactly
+those: the odometry, the obstacles, the scan (placed with the odometry that placed it live), the map's
+keep-outs and the proposal. Wall times are not compared; everything else must be equal, NaN to NaN.
 """
 
 import math
@@ -167,7 +167,7 @@ class _Inputs:
         return wire.proposal_from(self._proposals.find(tick.proposal_stamp, log_time))
 
     def mode(self, recorded: Verdict, log_time: float) -> Mode:
-        """Return the supervisor's mode at a tick; the verdict's own says it unless a latched fault raised it."""
+        """Return the supervisor's mode; the verdict's own says it unless a latched fault raised it."""
         if recorded.status is not Status.LATCHED:
             return recorded.mode
         earlier = [entry for entry in self._modes if entry.log_time <= log_time]

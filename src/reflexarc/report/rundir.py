@@ -47,7 +47,8 @@ class RunEntry:
     @property
     def title(self) -> str:
         """Words for headings."""
-        return f"{'live' if self.clock == 'live' else 'lock-step'}, {'with' if self.arc else 'without'} arc, seed {self.seed}"
+        clock = "live" if self.clock == "live" else "lock-step"
+        return f"{clock}, {'with' if self.arc else 'without'} arc, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 """The log of one run as arrays: what the report draws, whichever clock the run had.
 
 A lock-step run fills it directly through `RunLogBuilder`; a live run's log is read from its MCAP recording
-(`reflexarc.report.from_recording`). Positions are in the fixed frame, times are simulated seconds since the start.
+(`reflexarc.report.from_recording`). Positions are in the fixed frame, times are simulated seconds since the
+start.
 """
 
 import json
@@ -20,7 +21,9 @@ STATUS_ORDER = tuple(Status)
 NO_STATUS = 255
 """Status index of ticks without a verdict (the arc was not in the loop)."""
 EPISODE_GAP_S = 0.25
-"""Interventions of one stage that are at most this far apart are listed as one; the same gap as contact episodes."""
+"""Interventions of one stage that are at most this far apart are listed as one; the same gap as contact
+episodes.
+"""
 _COLUMNS = (
     "now",
     "x",
@@ -57,7 +60,8 @@ class RunLog:
     margin: Array
     """Barrier margin h, shape (n,); NaN where it was not computed. [m]"""
     min_distance: Array
-    """Clearance between the robot's footprint and the nearest pedestrian, shape (n,); NaN where unknown. [m]"""
+    """Clearance between the robot's footprint and the nearest pedestrian, shape (n,); NaN where unknown. [m]
+    """
     status: np.ndarray
     """Index into `STATUS_ORDER`, shape (n,), uint8; `NO_STATUS` without the arc."""
     stages: tuple[str, ...]
@@ -75,7 +79,9 @@ class RunLog:
     tracks: Array
     """Pedestrian positions, shape (f, p, 2); NaN where one was not seen. [m]"""
     events: tuple[dict[str, Any], ...]
-    """Contacts, cargo, rollovers, missions and interventions in order of `time`; each has `time`, `kind`, `text`."""
+    """Contacts, cargo, rollovers, missions and interventions in order of `time`; each has `time`, `kind`,
+    `text`.
+    """
 
     def save(self, path: Path) -> None:
         """Write the log as a compressed numpy archive."""
@@ -104,7 +110,7 @@ class RunLog:
 
     @property
     def duration(self) -> float:
-        """Simulated time from the first to the last tick. [s]"""
+        """Return the simulated time from the first to the last tick in [s]."""
         return float(self.time[-1] - self.time[0]) if len(self.time) else 0.0
 
     def events_of(self, kind: str) -> list[dict[str, Any]]:
@@ -134,7 +140,8 @@ class RunLogBuilder:
     ) -> None:
         """Add one control period; `verdict` is None when the arc is not in the loop.
 
-        `min_distance` [m] may be NaN at ticks where it was not measured; the last one is kept. `lateness` in [s].
+        `min_distance` [m] may be NaN at ticks where it was not measured; the last one is kept. `lateness` in
+        [s].
         """
         row = len(self._rows)
         if np.isfinite(min_distance):
@@ -173,8 +180,9 @@ class RunLogBuilder:
                 self.event(
                     event.start,
                     "contact",
-                    f"contact with {event.contact_class} {event.partner}: impulse {event.impulse:.1f} N s, peak force "
-                    f"{event.peak_force:.0f} N, delta-v {event.delta_v:.2f} m/s, robot at {event.robot_speed:.2f} m/s",
+                    f"contact with {event.contact_class} {event.partner}: impulse {event.impulse:.1f} N s, "
+                    f"peak force {event.peak_force:.0f} N, delta-v {event.delta_v:.2f} m/s, "
+                    f"robot at {event.robot_speed:.2f} m/s",
                     contact_class=str(event.contact_class),
                     position=[float(c) for c in event.position],
                     impulse=float(event.impulse),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which versions, which machine: the part of every piece of evidence that says where its numbers came from."""
+"""Which versions, which machine, which day: where the numbers of a piece of evidence came from."""
 
 import datetime
 import importlib.metadata
