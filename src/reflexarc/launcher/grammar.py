@@ -142,10 +142,11 @@ SUBSTITUTIONS: dict[str, SubstitutionRule] = {
 """Substitution name to its form; arguments may hold substitutions, quotes keep blanks, a backslash
 escapes."""
 
-PARAMETER_TYPES: tuple[str, ...] = (
-    "str", "bool", "int", "float", "list_of_str", "list_of_bool", "list_of_int", "list_of_float", "yaml",
-)  # fmt: skip
-"""Allowed values of `<param type=...>`; without it the value is read by the rules of YAML."""
+PARAMETER_TYPES: tuple[str, ...] = ("str", "bool", "int", "float", "yaml")
+"""Allowed values of `<param type=...>`; without it the value is read by the rules of YAML, lists included.
+
+`launch_xml` knows `list_of_str` and the like too, but refuses them for a value that is a substitution.
+"""
 
 OUTPUTS: tuple[str, ...] = ("screen", "log", "both")
 """Allowed values of `output`: where standard output goes; standard error always goes to both."""

@@ -23,9 +23,10 @@ def package_prefix(package: str, environment: Mapping[str, str]) -> Path:
     for prefix in prefixes:
         if (Path(prefix) / _MARKER / package).is_file():
             return Path(prefix)
-    searched = ", ".join(prefixes) or f"nothing ({PREFIX_VARIABLE} is not set)"
+    searched = ", ".join(prefixes) or "nothing, it is not set"
     raise LookupError(
-        f"package {package!r} not found; searched {searched}. Build the workspace and source its setup file"
+        f"package {package!r} not found in {PREFIX_VARIABLE} ({searched}). Build the workspace and source "
+        "its setup file first"
     )
 
 

@@ -8,8 +8,6 @@ import yaml
 
 from reflexarc.launcher.errors import LaunchFileError, Place
 
-_SCALARS = {"str": str, "bool": bool, "int": int, "float": float}
-
 
 @dataclass(frozen=True)
 class ParameterSet:
@@ -63,21 +61,16 @@ def _convert(text: str, kind: str) -> object:
     if kind == "str":
         return text
     if kind in ("int", "float"):
-        return _SCALARS[kind](text)
+        return int(text) if kind == "int" else float(text)
     if kind == "bool":
         value = yaml.safe_load({"1": "true", "0": "false"}.get(text, text))
         if not isinstance(value, bool):
             raise ValueError("neither true nor false")
         return value
     value = yaml.safe_load(text) if text else text
-    if kind == "yaml":
-        if isinstance(value, bool | int | float | str) or (isinstance(value, list) and _is_uniform(value)):
-            return value
-        raise ValueError("a ROS parameter is a boolean, number, string, or a list of one of these")
-    item_type = _SCALARS[kind.removeprefix("list_of_")]
-    if not isinstance(value, list) or any(type(item) is not item_type for item in value):
-        raise ValueError("not a list of this type")
-    return value
+    if isinstance(value, bool | int | float | str) or (isinstance(value, list) and _is_uniform(value)):
+        return value
+    raise ValueError("a ROS parameter is a boolean, number, string, or a list of one of these")
 
 
 def _is_uniform(items: list) -> bool:
