@@ -7,7 +7,7 @@ import sys
 
 
 def _choose_drawing() -> None:
-    """Let MuJoCo draw headless through EGL where the library exists and nobody chose otherwise; before MuJoCo is imported."""
+    """Let MuJoCo, before it is imported, draw headless through EGL where that exists and nobody chose otherwise."""
     if sys.platform != "linux" or "MUJOCO_GL" in os.environ or "mujoco" in sys.modules:
         return
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of plants. A new plant is a new package beside `mujoco_plant`, an entry here and a choice in `PlantConfig.type`."""
+"""The table of plants: a new one is a package like `mujoco_plant`, an entry here and a choice in `PlantConfig`."""
 
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.plant import Plant

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios: robot + world + crowd + sensors + task + disturbances + seed, one YAML file each.
 
-Every field below is a key of the YAML file, with its unit and bounds; an unknown key, a wrong type or a value out of bounds is
-a `ConfigError` that names the file and what is allowed.
+Every field below is a key of the YAML file, with its unit and bounds; an unknown key, a wrong type or a value out of
+bounds is a `ConfigError` that names the file and what is allowed.
 """
 
 import os
@@ -63,7 +63,7 @@ class WorldConfig:
 
 @dataclass(frozen=True, slots=True)
 class TransformConfig:
-    """Where a recording is put: rotate about its origin, then translate. Recordings are in metres and are not scaled."""
+    """Where a recording is put: rotated about its origin, then translated; recordings are in metres, never scaled."""
 
     rotate: float = quantity(0.0, unit="rad", low=-6.2832, high=6.2832, doc="counter-clockwise angle")
     translate: tuple[float, float] = quantity(
@@ -125,7 +125,7 @@ class LidarConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """Tracking of pedestrians: association is perfect and nobody is hidden behind another; numbers are noisy and late."""
+    """Tracking of pedestrians: association is perfect and nobody is hidden; numbers are noisy and late."""
 
     rate_hz: float = quantity(20.0, unit="Hz", low=0.5, high=200.0, doc="measurements per second")
     position_std: float = quantity(0.05, unit="m", low=0.0, high=2.0, doc="standard deviation per coordinate")
@@ -301,7 +301,7 @@ def scenario_from_mapping(data: Mapping[str, Any], where: str = "scenario") -> S
 
 
 def data_file(name: str, where: str) -> Path:
-    """Find a data file: an absolute path, or relative to `$REFLEXARC_DATA`, to the scenario's folder or to the current one.
+    """Find a data file: an absolute path, or relative to `$REFLEXARC_DATA`, the scenario's or the current folder.
 
     Raises:
         ConfigError: it is in none of them; the message lists what was tried.

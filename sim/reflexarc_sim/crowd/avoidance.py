@@ -3,7 +3,7 @@
 
 An attentive one bends its aim so that the paths no longer cross. With r the robot relative to the pedestrian and
 w = v_p - v_r their relative velocity, the closest approach is at t* = clip(r.w / |w|^2, 0, T) at the miss vector
-m = r - w t*. If |m| < R the aim becomes the robot's place at t*, moved by R_aim across w on the side that the pedestrian
+m = r - w t*. If |m| < R the aim becomes the robot's place at t*, moved by R_aim across w on the side that it
 already tends to; on its right-hand side when the encounter is exactly head-on. Pedestrians are observed to adapt to the
 predicted distance of closest approach (Olivier et al., Gait & Posture 2012); this is that rule for one partner. Among
 themselves pedestrians interact by jupedsim's model.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded pedestrians in the four-column format of the ETH and UCY data: frame, id, x, y.
 
-Columns are separated by blanks or tabs; 10 frames are 0.4 s (25 frames per second, annotated at 2.5 Hz); x and y are metres.
-Between annotations people move uniformly. They do not react to the robot, since they were recorded without it; a body
-that was pushed returns to its recorded place with limited force. Who would appear within 1 m of the robot, inside of which there
-is no room for a body, appears as soon as there is.
+Columns are separated by blanks or tabs; 10 frames are 0.4 s (25 frames per second, annotated at 2.5 Hz); x and y are
+metres. Between annotations people move uniformly. They do not react to the robot, since they were recorded without it;
+a body that was pushed returns to its recorded place with limited force. Who would appear within 1 m of the robot's
+centre, where there is no room for a body, appears as soon as there is.
 
 S. Pellegrini, A. Ess, K. Schindler, L. van Gool: You'll Never Walk Alone, ICCV 2009.
 """
@@ -78,11 +78,11 @@ def _parse(path: Path, number: int, words: list[str]) -> list[float]:
 
 
 class Recorded:
-    """A recording played back from a given time; bodies come from a pool as large as the largest simultaneous crowd."""
+    """A recording played back from a given time; a body is used again when its person has left."""
 
     def __init__(
         self, tracks: list[Track], start: float, rotate: float = 0.0, translate: tuple[float, float] = (0, 0)
-    ):
+    ) -> None:
         """Prepare the playback.
 
         Args:

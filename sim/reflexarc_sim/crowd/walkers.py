@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pedestrians of jupedsim's Anticipation Velocity Model, walking up and down the street, some of them distracted.
+"""Pedestrians of jupedsim's Anticipation Velocity Model, walking up and down the street, some distracted.
 
-- Operational model: Anticipation Velocity Model (Xu, Chraibi, Seyfried, Transportation Research C 2021), agents of radius 0.25 m.
+- Operational model: Anticipation Velocity Model (Xu, Chraibi, Seyfried, Transportation Research C 2021), agents of
+  radius 0.25 m.
 - Desired speed: normal, 1.34 +- 0.26 m/s (Weidmann, ETH Zurich 1993), cut at two standard deviations.
-- Distracted share: 29.8 % of pedestrians perform a distracting activity while crossing (Thompson et al., Injury Prevention
-  2013). A distracted one does not see the robot at all until it has bumped into it; then it is attentive for `ALERT_TIME`.
+- Distracted share: 29.8 % of pedestrians perform a distracting activity while crossing (Thompson et al., Injury
+  Prevention 2013). A distracted one does not see the robot at all until it has bumped into it; then it is attentive
+  for `ALERT_TIME`.
 - Attentive ones see the robot when it is in their field of view and range, and go round it (`avoidance`).
 
 The robot is not an agent of jupedsim, because every agent would see it. jupedsim decides how people walk among each
-other; the bodies in the plant follow their agents. An agent whose body was pushed away is taken out and put back where the
-body is; while somebody who was bumped is startled or steps aside, that overrides its agent.
+other; the bodies in the plant follow their agents. An agent whose body was pushed away is taken out and put back where
+the body is; while somebody who was bumped is startled or steps aside, that overrides its agent.
 """
 
 import math
@@ -18,9 +20,11 @@ import jupedsim as jps
 import numpy as np
 import shapely
 
+from reflexarc.core.errors import ConfigError, PlantError
 from reflexarc.core.types import Array
 from reflexarc_sim.crowd.avoidance import Walker, evasive_aim, step_aside
 from reflexarc_sim.crowd.base import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings
+from reflexarc_sim.scenario import CrowdConfig
 from reflexarc_sim.world import World
 
 ALERT_TIME = 5.0  # [s] a distracted pedestrian stays attentive for this long after a bump
@@ -42,8 +46,8 @@ _PROGRESS = 0.4  # [m] that counts as progress
 class Walkers:
     """A constant number of pedestrians that walk between the two ends of the street."""
 
-    def __init__(self, config, world: World, rng: np.random.Generator):
-        """Prepare; `config` is the scenario's `CrowdConfig`, `rng` decides everything random."""
+    def __init__(self, config: CrowdConfig, world: World, rng: np.random.Generator) -> None:
+        """Prepare; `rng` decides everything random."""
         self.count = config.count
         self._config, self._rng = config, rng
         x_min, y_min, x_max, y_max = world.walk_bounds
@@ -72,7 +76,7 @@ class Walkers:
         """Spread everybody over the street, at least 3 m from the robot.
 
         Raises:
-            RuntimeError: there is no room for so many.
+            ConfigError: there is no room for so many.
         """
         n, rng, config = self.count, self._rng, self._config
         self.distracted = np.arange(n) < round(config.distracted_fraction * n)
@@ -109,10 +113,16 @@ class Walkers:
             elif aside:
                 way = aim - seen.bodies[i]
                 evading[i] = self._speed[i] * way / max(float(np.hypot(*way)), 1e-6)
-            aim = self._goal[i] if aim is None else aim
+            # A step aside may lead out of the lanes, where furniture stands; the agent itself aims at its goal then.
+            aim = self._goal[i] if aim is None or aside else aim
             x = min(max(float(aim[0]), self._ends[0]), self._ends[1])
             self._sim.agent(agent_id).target = (x, float(aim[1]))
-        self._sim.iterate()
+        try:
+            self._sim.iterate()
+        except RuntimeError as error:
+            raise PlantError(
+                f"the crowd failed at {seen.time:.3f} s: {error}; the run was stopped"
+            ) from error
         now = np.array([self._sim.agent(agent_id).position for agent_id in self._agents]).reshape(-1, 2)
         self._velocity = (now - self._position) / CROWD_PERIOD
         self._position = now
@@ -183,7 +193,7 @@ class Walkers:
         )
 
     def _spread(self, n: int, robot: Array) -> Array:
-        """Draw start positions, shape (n, 2). [m]"""
+        """Draw start positions in metres, shape (n, 2)."""
         placed: list[Array] = []
         for _ in range(2000 * max(n, 1)):
             if len(placed) == n:
@@ -194,5 +204,7 @@ class Walkers:
             ):
                 placed.append(p)
         if len(placed) < n:
-            raise RuntimeError(f"no room for {n} pedestrians, {len(placed)} placed")
+            raise ConfigError(
+                f"crowd.count: there is room for {len(placed)} pedestrians in this world, not for {n}"
+            )
         return np.array(placed).reshape(-1, 2)

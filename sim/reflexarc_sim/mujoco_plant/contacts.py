@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contact episodes: what the robot's hull touched, merged over time into one event per encounter.
 
-Impulse of an episode: norm of the sum over physics steps of the resultant contact force vector (normal and friction, all
-contact points) times the step. Change of velocity of a pedestrian: the largest distance of its body's velocity from that at
-the first touch; in a short collision it is impulse / mass, in a long push, where the person pushes back, it is not.
-Touches less than `MERGE_GAP` apart are one episode.
+Impulse of an episode: norm of the sum over physics steps of the resultant contact force vector (normal and friction,
+all contact points) times the step. Change of velocity of a pedestrian: the largest distance of its body's velocity from
+that at the first touch; in a short collision it is impulse / mass, in a long push, where the person pushes back, it is
+not. Touches less than `MERGE_GAP` apart are one episode.
 """
 
 import math

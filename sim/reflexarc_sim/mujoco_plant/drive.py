@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""The drive layer of the simulated robot: from a body velocity command to wheel speeds.
 
-After a dead time the command is clipped to the speed and yaw-rate limits and followed with ramps: speeding up at the robot's
-acceleration, slowing down at the (steeper) braking ramp. Differential drive with track b and wheel radius r:
+After a dead time the command is clipped to the speed and yaw-rate limits and followed with ramps: speeding up at the
+robot's acceleration, slowing down at the (steeper) braking ramp. Differential drive with track b and wheel radius r:
 
     w_left = (v - omega b / 2) / r,   w_right = (v + omega b / 2) / r   [rad/s]
 
@@ -71,7 +71,7 @@ class Drive:
         self.v = self.omega = 0.0
 
     def step(self, v: float, omega: float) -> tuple[float, float]:
-        """Advance one period towards the command (v [m/s], omega [rad/s]); return left and right wheel speed. [rad/s]"""
+        """Advance one period towards v [m/s], omega [rad/s]; return the left and right wheel speed in rad/s."""
         robot, drive, dt = self._robot, self._drive, self._period
         self._queue.append((v, omega))
         v, omega = self._queue.popleft()

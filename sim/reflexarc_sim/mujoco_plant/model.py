@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Assemble the MuJoCo model of a run: the robot's MJCF + world + cargo + pedestrians.
 
-Contact bits and groups are those documented in the robot's MJCF. Pedestrians are upright capsules on two slides (no rotation,
-no falling); each slide has a velocity servo whose force is limited to what a walking person can brace against.
+Contact bits and groups are those documented in the robot's MJCF. Pedestrians are upright capsules on two slides (no
+rotation, no falling); each slide has a velocity servo limited to the force that a walking person can brace with.
+Pedestrians touch the hull and fixed things, not each other: jupedsim keeps them apart.
 """
 
 import math
@@ -20,10 +21,10 @@ from reflexarc_sim.world import Block, World
 
 PEDESTRIAN_HEIGHT = 1.75  # [m] adult
 SERVO_GAIN = 750.0  # [N s/m] a walking person reaches a new velocity in about 0.1 s
-SERVO_FORCE = 150.0  # [N] per axis: at most 2 m/s^2, a person who changes pace; about what one braces against a push with
+SERVO_FORCE = 150.0  # [N] per axis: 2 m/s^2, a person who changes pace; also braces against a push
 BODY_SOLREF = (-800.0, -29.0)
-"""Stiffness [1/s^2] and damping [1/s] of the contact between hull and body, per unit of reduced mass (30.7 kg): 25 N/mm, the
-spring constant of the chest in ISO/TS 15066:2016, table A.3, with half of the critical damping."""
+"""Stiffness [1/s^2] and damping [1/s] of the contact between hull and body, per reduced mass (30.7 kg): 25 N/mm,
+the spring constant of the chest in ISO/TS 15066:2016, table A.3, with half of the critical damping."""
 _BOX = mujoco.mjtGeom.mjGEOM_BOX
 _CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER
 _CAPSULE = mujoco.mjtGeom.mjGEOM_CAPSULE

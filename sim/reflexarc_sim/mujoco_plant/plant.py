@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The MuJoCo plant: robot, world, cargo and crowd behind the plant protocol.
 
-Order within a step: the crowd decides (every 25 ms), the drive turns the command into wheel speeds, physics advances, sensors measure
-(lidar and tracker at their own rates), events are collected. Everything random comes from one stream per subsystem, derived from the
-seed, so that equal seeds and equal commands give equal bytes, and a change in one subsystem does not shift another's numbers.
+Order within a step: the crowd decides (every 25 ms), the drive turns the command into wheel speeds, physics advances,
+sensors measure (lidar and tracker at their own rates), events are collected. Everything random comes from one stream
+per subsystem, derived from the seed, so that equal seeds and equal commands give equal bytes, and a change in one subsystem
+does not shift another's numbers.
 """
 
 import math
@@ -173,7 +174,7 @@ class MujocoPlant:
         return self._bodies()[0][self._intent.present]
 
     def min_pedestrian_distance(self) -> float:
-        """Return the gap between the robot's footprint and the nearest pedestrian; inf without any, 0 on contact. [m]"""
+        """Return the gap [m] between the footprint and the nearest pedestrian; inf without any, 0 on contact."""
         if not self._intent.present.any():
             return math.inf
         x, y, yaw = self.pose

@@ -55,7 +55,8 @@ class Camera:
         try:
             self._renderer = mujoco.Renderer(self._model, height, width)
         except Exception as error:
-            self.problem = f"no pictures: {type(error).__name__}: {error}; Debian's libegl1 and libgl1 give headless drawing"
+            hint = "Debian's libegl1 and libgl1 give headless drawing"
+            self.problem = f"no pictures: {type(error).__name__}: {error}; {hint}"
             return False
         self._size = (width, height)
         return True

@@ -15,11 +15,11 @@ from reflexarc_sim.scenario import LidarConfig, TrackerConfig
 
 
 class Lidar:
-    """Planar lidar; rays stay horizontal when the body pitches, and pass through the robot itself and through the ground."""
+    """Planar lidar; rays stay horizontal when the body pitches and pass through the robot itself and the ground."""
 
     def __init__(
         self, config: LidarConfig, robot: BaseRobot, model: mujoco.MjModel, rng: np.random.Generator
-    ):
+    ) -> None:
         """Prepare the rays."""
         self._config, self._robot, self._model, self._rng = config, robot, model, rng
         self._angle_min = -math.pi
@@ -63,9 +63,9 @@ class Lidar:
 
 
 class Tracker:
-    """Positions and velocities of pedestrians in range: noisy, late; identities are never confused and nobody is occluded."""
+    """Positions and velocities of pedestrians in range: noisy and late; nobody is confused or occluded."""
 
-    def __init__(self, config: TrackerConfig, rng: np.random.Generator):
+    def __init__(self, config: TrackerConfig, rng: np.random.Generator) -> None:
         """Start without measurements."""
         self._config, self._rng = config, rng
         self._pending: deque[tuple[float, Obstacles]] = deque()

@@ -4,6 +4,7 @@
 import math
 
 from reflexarc.robots import BaseRobot
+from reflexarc_sim.scenario import WorldConfig
 from reflexarc_sim.world.plaza import make_plaza
 from reflexarc_sim.world.sidewalk import make_sidewalk
 from reflexarc_sim.world.world import Block as Block
@@ -14,7 +15,7 @@ WORLDS = {"sidewalk": make_sidewalk, "plaza": make_plaza}
 """Kind of world -> function (WorldConfig, seed, route clearance [m]) -> World."""
 
 
-def make_world(config, seed: int, robot: BaseRobot) -> World:
+def make_world(config: WorldConfig, seed: int, robot: BaseRobot) -> World:
     """Generate the world of a run.
 
     Args:

@@ -7,19 +7,21 @@ x_min .. x_max = 0 .. length, y likewise 0 .. width; buildings stand along the t
 import numpy as np
 
 from reflexarc.core.plant import ContactClass
+from reflexarc.core.types import Array
+from reflexarc_sim.scenario import WorldConfig
 from reflexarc_sim.world.routing import RouteMap
-from reflexarc_sim.world.sidewalk import _facade
+from reflexarc_sim.world.sidewalk import facade
 from reflexarc_sim.world.world import Block, World
 
 _REACH = 12.0  # [m] paved ground beyond the bounds
 
 
-def make_plaza(config, seed: int, route_clearance: float) -> World:
+def make_plaza(config: WorldConfig, seed: int, route_clearance: float) -> World:
     """Generate the square; arguments as in `make_sidewalk`. Furniture stands along the two long edges."""
     rng = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(1,)))
     length, width = config.length_m, config.width_m
-    buildings = _facade(rng, "building", -4.0, length + 4.0, -1.0, -1)
-    buildings += _facade(rng, "building_far", -4.0, length + 4.0, width + 1.0, 1)
+    buildings = facade(rng, "building", (-4.0, length + 4.0), -1.0, -1)
+    buildings += facade(rng, "building_far", (-4.0, length + 4.0), width + 1.0, 1)
     count = config.bollards
     xs = (np.arange(count) + 0.5) * length / max(count, 1)
     obstacles = tuple(
@@ -44,7 +46,7 @@ def make_plaza(config, seed: int, route_clearance: float) -> World:
         ),
     )
 
-    def clearance_of(points):
+    def clearance_of(points: Array) -> Array:
         nearest = np.minimum(points[:, 1], width - points[:, 1])
         nearest = np.minimum(nearest, np.minimum(points[:, 0], length - points[:, 0]))
         for block in (*buildings, *obstacles):

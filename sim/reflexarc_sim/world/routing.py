@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes on a clearance map: Dijkstra on a grid that prefers room, then shortening by line of sight.
 
-The cost of an edge between neighbouring cells (8-connected) is its length times 1 + w max(0, 1 - c / c_0), where c is the
-clearance beyond the required one; so a route keeps to the middle where there is room and is the shortest where there is none.
+The cost of an edge between neighbouring cells (8-connected) is its length times 1 + w max(0, 1 - c / c_0), where c is
+the clearance beyond the required one; so a route keeps to the middle where there is room and is the shortest where
+there is none.
 """
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
+
+Clearance = Callable[[Array], Array]
+"""Points, shape (n, 2) [m] -> distance from the nearest forbidden thing, shape (n,) [m]."""
 
 _CELL = 0.1  # [m] fine against the robot's width of 0.6 m, coarse enough for 40 000 cells per block
 _COMFORT = 0.5  # [m] clearance beyond the required one at which the detour cost vanishes (c_0)
@@ -21,12 +27,14 @@ _POINT_SPACING = 0.5  # [m] spacing of the returned polyline
 class RouteMap:
     """Clearance sampled on a grid, and shortest comfortable routes on it."""
 
-    def __init__(self, bounds: tuple[float, float, float, float], clearance_of, required: float):
+    def __init__(
+        self, bounds: tuple[float, float, float, float], clearance_of: Clearance, required: float
+    ) -> None:
         """Sample the clearance.
 
         Args:
             bounds: x_min, y_min, x_max, y_max of the drivable area. [m]
-            clearance_of: function from points (n, 2) [m] to their distance from the nearest forbidden thing (n,) [m].
+            clearance_of: what there is to keep clear of.
             required: clearance that a route keeps. [m]
         """
         self._clearance_of = clearance_of
@@ -50,8 +58,8 @@ class RouteMap:
             room = float(self._clearance_of(point[None])[0]) - self.required
             if room < 0:
                 raise ConfigError(
-                    f"route {name} ({point[0]:.2f}, {point[1]:.2f}) m has a clearance of {room + self.required:.2f} m; "
-                    f"at least {self.required:.2f} m is needed; no route was planned"
+                    f"route {name} ({point[0]:.2f}, {point[1]:.2f}) m has a clearance of "
+                    f"{room + self.required:.2f} m; at least {self.required:.2f} m is needed; no route was planned"
                 )
         source, target = self._cell(start), self._cell(goal)
         cost, previous = dijkstra(self._graph, indices=source, return_predecessors=True)
@@ -83,10 +91,10 @@ class RouteMap:
         distance = np.linalg.norm(self._centre(free) - point, axis=-1)
         return int(free[np.argmin(distance)])
 
-    def _centre(self, cell) -> Array:
+    def _centre(self, cell: int | np.ndarray) -> Array:
         return self._origin + _CELL * np.stack(np.unravel_index(cell, self._shape), axis=-1)
 
-    def _build_graph(self):
+    def _build_graph(self) -> csr_matrix:
         index = np.arange(self._room.size).reshape(self._shape)
         rows, columns, costs = [], [], []
         price = 1.0 + _WEIGHT * np.maximum(0.0, 1.0 - self._room / _COMFORT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded sidewalk block: buildings, a kerb with ramps, street furniture, a road and the other side of the street.
+"""Seeded sidewalk block: buildings, a kerb with ramps, street furniture, a road and the other side.
 
 Layout (x along the sidewalk, y from the facades towards the road):
 
@@ -10,14 +10,16 @@ Layout (x along the sidewalk, y from the facades towards the road):
     width                 kerb, 0.12 m down to the road, with ramps
     width + 7             the other kerb, sidewalk and buildings (scenery, seen by cameras)
 
-Dimensions of furniture are usual ones (engineering estimates): bollard 0.10 m radius, 0.9 m high; bin 0.45 m square, 1.0 m;
-mailbox 0.50 x 0.45 m, 1.2 m; kerb 0.12 m, ramp 1:10.
+Dimensions of furniture are usual ones (engineering estimates): bollard 0.10 m radius, 0.9 m high; bin 0.45 m square,
+1.0 m; mailbox 0.50 x 0.45 m, 1.2 m; kerb 0.12 m, ramp 1:10.
 """
 
 import numpy as np
 
 from reflexarc.core.plant import ContactClass
-from reflexarc_sim.world.routing import RouteMap
+from reflexarc.core.types import Array
+from reflexarc_sim.scenario import WorldConfig
+from reflexarc_sim.world.routing import Clearance, RouteMap
 from reflexarc_sim.world.world import Block, Ramp, World
 
 ROAD_Z = -0.12  # [m] kerb height of a usual street
@@ -30,7 +32,7 @@ _GOAL_SPACING = 6.0  # [m]
 _FACADES = ((0.62, 0.42, 0.35, 1), (0.72, 0.66, 0.56, 1), (0.52, 0.55, 0.60, 1), (0.66, 0.52, 0.40, 1))
 
 
-def make_sidewalk(config, seed: int, route_clearance: float) -> World:
+def make_sidewalk(config: WorldConfig, seed: int, route_clearance: float) -> World:
     """Generate the block.
 
     Args:
@@ -41,9 +43,9 @@ def make_sidewalk(config, seed: int, route_clearance: float) -> World:
     rng = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(1,)))
     length, width = config.length_m, config.width_m
     bounds = (0.0, 0.0, length, width)
-    buildings = _facade(rng, "building", -_END, length + _END, 0.0, -1)
+    buildings = facade(rng, "building", (-_END, length + _END), 0.0, -1)
     far = width + _ROAD_WIDTH + 3.0
-    buildings += _facade(rng, "building_far", -_END, length + _END, far, 1)
+    buildings += facade(rng, "building_far", (-_END, length + _END), far, 1)
     ramps = _ramps(rng, config.ramps, length)
     obstacles = _furniture(rng, config, ramps)
     middle, reach = length / 2, length / 2 + _END
@@ -58,7 +60,7 @@ def make_sidewalk(config, seed: int, route_clearance: float) -> World:
         Block("sidewalk_far", ContactClass.KERB, (middle, far + 1.5), (reach, 4.5), (ROAD_Z, 0.0)),
     )
 
-    def clearance_of(points):
+    def clearance_of(points: Array) -> Array:
         nearest = np.minimum(points[:, 1], width - points[:, 1])
         nearest = np.minimum(nearest, np.minimum(points[:, 0], length - points[:, 0]))
         for block in (*buildings, *obstacles):
@@ -81,9 +83,20 @@ def make_sidewalk(config, seed: int, route_clearance: float) -> World:
     )
 
 
-def _facade(rng, prefix, start, end, y, side) -> tuple[Block, ...]:
-    """A row of buildings whose fronts are at y plus a set-back away from the street; `side` is the sign of that way."""
-    blocks, x = [], start
+def facade(
+    rng: np.random.Generator, prefix: str, x_range: tuple[float, float], y: float, side: int
+) -> tuple[Block, ...]:
+    """Return a row of buildings over `x_range` whose fronts are at y plus a set-back away from the street.
+
+    Args:
+        rng: decides widths, heights, set-backs and colours.
+        prefix: of the names.
+        x_range: extent along the street. [m]
+        y: the building line. [m]
+        side: sign of the direction away from the street along y.
+    """
+    blocks: list[Block] = []
+    x, end = x_range
     while x < end - 1e-6:
         front = min(float(rng.uniform(7.0, 14.0)), end - x)
         if end - x - front < 4.0:
@@ -106,7 +119,7 @@ def _facade(rng, prefix, start, end, y, side) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _ramps(rng, count, length) -> tuple[Ramp, ...]:
+def _ramps(rng: np.random.Generator, count: int, length: float) -> tuple[Ramp, ...]:
     """Ramps at even spacing with a random shift."""
     pitch = length / max(count, 1)
     xs = [(i + 0.5) * pitch + float(rng.uniform(-0.2, 0.2)) * pitch for i in range(count)]
@@ -115,7 +128,7 @@ def _ramps(rng, count, length) -> tuple[Ramp, ...]:
     )
 
 
-def _furniture(rng, config, ramps) -> tuple[Block, ...]:
+def _furniture(rng: np.random.Generator, config: WorldConfig, ramps: tuple[Ramp, ...]) -> tuple[Block, ...]:
     """Street furniture in the two strips, apart from each other and off the ramps."""
     width = config.width_m
     kinds = (
@@ -142,7 +155,9 @@ def _furniture(rng, config, ramps) -> tuple[Block, ...]:
     return tuple(placed)
 
 
-def _goals(rng, length, width, clearance_of, required) -> np.ndarray:
+def _goals(
+    rng: np.random.Generator, length: float, width: float, clearance_of: Clearance, required: float
+) -> Array:
     """Delivery points every few metres along the block, at a random place across it where there is room."""
     goals = []
     for x in np.arange(3.0, length - 2.9, _GOAL_SPACING):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated world consists of: fixed things with a contact class, the walkable area, goals, and what a map knows."""
+"""What a simulated world consists of: fixed things with a contact class, goals, and what a map knows."""
 
 from dataclasses import dataclass, field
 
@@ -30,7 +30,7 @@ class Block:
     """Colour for pictures."""
 
     def distance(self, points: Array) -> Array:
-        """Distance from each of `points`, shape (n, 2) [m], to the base; 0 inside. [m]"""
+        """Return the distance in metres of each of `points`, shape (n, 2), from the base; 0 inside."""
         offset = np.abs(points - np.array(self.centre))
         if self.round:
             return np.maximum(np.hypot(offset[:, 0], offset[:, 1]) - self.half_size[0], 0.0)
@@ -52,7 +52,7 @@ class Ramp:
 
 @dataclass(frozen=True)
 class World:
-    """A static world and the map of it. Fixed frame as in `BaseState`: x along the sidewalk, y towards the road, z up."""
+    """A static world and the map of it, in the fixed frame: x along the sidewalk, y towards the road, z up."""
 
     seed: int
     """Seed that generated it."""
@@ -71,7 +71,7 @@ class World:
     obstacles: tuple[Block, ...]
     """Street furniture: bollards, bins, mailboxes."""
     keepouts: Array
-    """Lines that the map forbids to cross because no sensor sees them (kerb edges); x1, y1, x2, y2; shape (m, 4). [m]"""
+    """Lines not to be crossed that no sensor sees (kerb edges); x1, y1, x2, y2; shape (m, 4). [m]"""
     goals: Array
     """Candidate delivery points, shape (k, 2). [m]"""
     route_map: RouteMap = field(repr=False, compare=False)
@@ -83,7 +83,7 @@ class World:
         return self.buildings + self.obstacles
 
     def route(self, start_xy: Array, goal_xy: Array) -> Array:
-        """Return a polyline, shape (n, 2) [m], from start to goal that keeps the robot clear of everything fixed.
+        """Return a polyline, shape (n, 2) [m], from start to goal that keeps clear of everything fixed.
 
         Raises:
             ConfigError: start or goal is not drivable, or there is no way between them.
@@ -91,7 +91,7 @@ class World:
         return self.route_map.route(np.asarray(start_xy, float), np.asarray(goal_xy, float))
 
     def clearance(self, points: Array) -> Array:
-        """Distance from each of `points`, shape (n, 2) [m], to the nearest fixed thing or edge of `bounds`, < 0 outside. [m]"""
+        """Return how far `points`, shape (n, 2), are from fixed things and the edges of the bounds [m]; < 0 outside."""
         points = np.asarray(points, float).reshape(-1, 2)
         x_min, y_min, x_max, y_max = self.bounds
         nearest = np.minimum.reduce(
