@@ -13,7 +13,7 @@ from reflexarc.arc import ArcConfig, build_arc
 from reflexarc.arc.inputs import ArcInputs
 from reflexarc.core import wire
 from reflexarc.core.types import FIXED_FRAME, Mode, Verdict
-from reflexarc.report.recorded_config import ARC_KEY, METADATA_RECORD
+from reflexarc.report.recorded_config import ATTACHMENT
 from tests.cli.definitions import definition
 
 TYPES = {
@@ -53,7 +53,9 @@ def write_recording(
     verdicts = []
     writer = Writer(str(path), chunk_size=chunk_size)
     schemas = {topic: writer.register_msgdef(name, definition(name)) for topic, name in TYPES.items()}
-    writer.add_metadata(METADATA_RECORD, {ARC_KEY: yaml.safe_dump(CONFIG)})
+    writer.add_metadata("reflexarc", {"scenario": "test", "seed": "3"})
+    scenario = {"name": "test", "robot": "segway_e1", "arc": {"enabled": True, "rate_hz": 200.0}}
+    writer.add_attachment(0, 0, ATTACHMENT, "text/yaml", yaml.safe_dump(scenario).encode())
     arrived = 0
 
     def send(topic: str, message: dict) -> AsMessage:

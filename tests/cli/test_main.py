@@ -20,7 +20,8 @@ def test_help_names_every_verb_and_imports_none_of_them():
         "print(sorted({'numpy', 'rich', 'matplotlib', 'mujoco', 'yaml', 'numba'} & set(sys.modules)))"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert all(f"    {verb} " in output for verb in VERBS), output
+    listed = {line.split()[0] for line in output.splitlines() if line.startswith("    ")}
+    assert set(VERBS) <= listed
     assert output.splitlines()[-1] == "[]"
 
 

@@ -25,6 +25,9 @@ def test_every_message_of_a_complete_recording_is_read(recorded):
         verdict.now for verdict in verdicts
     ]
     assert recording.describe_loss() == "the recording is complete"
+    assert recording.meta("reflexarc") == {"scenario": "test", "seed": "3"}
+    with pytest.raises(RecordingError, match="unknown metadata record 'arc'.*allowed: reflexarc"):
+        recording.meta("arc")
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.97])

@@ -71,7 +71,7 @@ def test_a_truncated_recording_replays_as_far_as_it_goes(recorded, tmp_path, cap
 
 def test_a_change_of_the_configuration_changes_verdicts(recorded):
     recording = read_recording(recorded)
-    recording.metadata["reflexarc"]["arc"] = "barrier: {clearance_m: 0.3}"
+    recording.attachments["scenario.yaml"] = b"arc: {barrier: {clearance_m: 0.3}}"
     assert not replay(recording, recorded_arc_config(recording)).same
 
 
@@ -85,8 +85,11 @@ def test_verdicts_whose_inputs_were_lost_are_counted(recorded):
 
 def test_a_recording_without_configuration_or_verdicts_is_an_error(recorded):
     recording = read_recording(recorded)
-    recording.metadata.clear()
-    with pytest.raises(RecordingError, match="unknown metadata record 'reflexarc'"):
+    recording.attachments["scenario.yaml"] = b"arc: {clearance: 1}"
+    with pytest.raises(RecordingError, match="unknown key 'clearance'"):
+        recorded_arc_config(recording)
+    recording.attachments.clear()
+    with pytest.raises(RecordingError, match="no 'scenario.yaml' is attached"):
         recorded_arc_config(recording)
     recording = read_recording(recorded)
     config = recorded_arc_config(recording)

@@ -64,7 +64,7 @@ def build_parser(verbs: set[str]) -> argparse.ArgumentParser:
         description="A safety layer under learned robot policies: scenarios, reports and checks.",
         epilog="`reflexarc VERB --help` explains one verb.",
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=16),
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=20),
     )
     parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")

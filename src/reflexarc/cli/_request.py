@@ -81,9 +81,7 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
-    arc_config = ArcConfig.from_dict(
-        {"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc"
-    )
+    arc_config = scenario.arc_config
     make_policy(scenario.policy.name, scenario.policy.params)
     arms = _arms(args, scenario.arc_enabled)
     seeds = _seeds(args, scenario.seed)

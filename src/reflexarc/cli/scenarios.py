@@ -26,8 +26,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    from reflexarc.arc.config import ArcConfig  # noqa: PLC0415 - keeps `--help` quick
-    from reflexarc.core.config import parse_override  # noqa: PLC0415
+    from reflexarc.core.config import parse_override  # noqa: PLC0415 - keeps `--help` quick
     from reflexarc.report.keys import current_keys  # noqa: PLC0415
     from reflexarc_sim.scenario import load_scenario, scenario_names  # noqa: PLC0415
 
@@ -40,12 +39,9 @@ def run(args: argparse.Namespace) -> int:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.name, dict(text.split("=", 1) for text in args.overrides))
-    config = ArcConfig.from_dict(
-        {"robot": scenario.robot, **scenario.arc_overrides}, f"{scenario.where}: arc"
-    )
     lines = [(key, value) for key, value in current_keys(scenario) if not key.startswith("arc")]
     lines += [("arc.enabled", str(scenario.arc_enabled).lower())]
-    lines += [(f"arc.{key}", value) for key, value in current_keys(config)]
+    lines += [(f"arc.{key}", value) for key, value in current_keys(scenario.arc_config)]
     width = max(len(key) for key, _ in lines)
     print("\n".join(f"{key:<{width}}  {value}" for key, value in lines))
     return 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arc's configuration as the recorder wrote it into the recording's metadata."""
+"""The arc's configuration of a recorded run, from the scenario that the recorder attached."""
+
+from typing import Any
 
 import yaml
 
@@ -7,10 +9,8 @@ from reflexarc.arc.config import ArcConfig
 from reflexarc.core.errors import ConfigError, RecordingError
 from reflexarc.report.recording import Recording
 
-METADATA_RECORD = "reflexarc"
-"""Name of the metadata record; its keys are texts."""
-ARC_KEY = "arc"
-"""Key whose value is the arc's configuration as YAML, every field given."""
+ATTACHMENT = "scenario.yaml"
+"""The scenario as it was run, with every override applied."""
 
 
 def recorded_arc_config(recording: Recording) -> ArcConfig:
@@ -19,15 +19,17 @@ def recorded_arc_config(recording: Recording) -> ArcConfig:
     Raises:
         RecordingError: the recording does not say, or what it says is no configuration of this version.
     """
-    record = recording.meta(METADATA_RECORD)
-    if ARC_KEY not in record:
+    if ATTACHMENT not in recording.attachments:
+        attached = ", ".join(sorted(recording.attachments)) or "nothing"
         raise RecordingError(
-            f"{recording.path}: metadata record {METADATA_RECORD!r} has no key {ARC_KEY!r}; it has: "
-            f"{', '.join(sorted(record)) or 'nothing'}"
+            f"{recording.path}: no {ATTACHMENT!r} is attached, so the arc's configuration is not known; "
+            f"attached: {attached}"
         )
+    where = f"{recording.path}: {ATTACHMENT}"
     try:
-        return ArcConfig.from_dict(yaml.safe_load(record[ARC_KEY]) or {}, f"{recording.path}: {ARC_KEY}")
-    except (yaml.YAMLError, ConfigError) as error:
-        raise RecordingError(
-            f"{recording.path}: the recorded configuration is not readable here: {error}"
-        ) from error
+        scenario: dict[str, Any] = yaml.safe_load(recording.attachments[ATTACHMENT]) or {}
+        robot = {"robot": scenario["robot"]} if "robot" in scenario else {}
+        arc = {key: value for key, value in scenario.get("arc", {}).items() if key != "enabled"}
+        return ArcConfig.from_dict({**robot, **arc}, f"{where}: arc")
+    except (yaml.YAMLError, AttributeError, TypeError, ConfigError) as error:
+        raise RecordingError(f"{where} is not readable by this version: {error}") from error
