@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the newest measurements to the state that a tick judges, the same way in a live node and in a replay.
 
-Measurements arrive one by one, each with a stamp of its own. The newest of each kind makes the state; a scan is placed
-in the fixed frame with the odometry whose stamp is nearest to the scan's, and the placement is kept until the next scan.
+Measurements arrive one by one, each with a stamp of its own. The newest of each kind makes the state; a
+scan is placed in the fixed frame with the odometry whose stamp is nearest to the scan's, and the placement
+is kept until the next scan.
 """
 
 from collections import deque
@@ -14,11 +15,12 @@ from reflexarc.arc.surroundings import walls_from_scan
 from reflexarc.core.interfaces import LIDAR_FRAME
 from reflexarc.core.plant import Scan
 from reflexarc.core.types import Array, BaseState, Mode, Obstacles, Proposal, Walls
-from reflexarc.core.wire import NO_STAMP, Odometry
+from reflexarc.core.wire import NO_STAMP, Odometry, TickRecord
 from reflexarc.robots import load_robot
 
 HISTORY = 64
-"""Odometry messages among which the one nearest to a scan is looked for: more than half a second at 100 Hz."""
+"""Odometry messages among which the one nearest to a scan is looked for: more than half a second at 100
+Hz."""
 
 
 def place_scan(
@@ -31,7 +33,8 @@ def place_scan(
         odometry: where base_link was when it was taken.
         mount: x, y, yaw of the lidar in base_link, shape (3,). [m, m, rad]
         sectors: nearest return of each of so many equal sectors.
-        keepouts: lines that no sensor sees but the map forbids; a wrong frame of theirs becomes that of the walls, on
+        keepouts: lines that no sensor sees but the map forbids; a wrong frame of theirs becomes that of the
+        walls, on
             which the arc stops the robot.
         frame_id: fixed frame that is expected.
     """
@@ -112,3 +115,18 @@ class ArcInputs:
             odometry.stamp, odometry.frame_id, odometry.pose, odometry.twist, obstacles, self._walls
         )
         return self._state
+
+    def record(self, seq: int, lateness: float, state: BaseState | None) -> TickRecord:
+        """Say which inputs the tick number `seq`, which began `lateness` [s] late, used; `state` is what
+        `state` gave.
+        """
+        had = state is not None
+        return TickRecord(
+            seq,
+            lateness,
+            state.stamp if had else NO_STAMP,
+            state.obstacles.stamp if had else NO_STAMP,
+            state.walls.stamp if had else NO_STAMP,
+            self.walls_pose_stamp if had else NO_STAMP,
+            self.proposal.stamp if self.proposal is not None else NO_STAMP,
+        )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Core types from messages, without ROS: anything with the fields of the message will do.
 
-The nodes decode what arrives over DDS with these functions, and a replay decodes the same messages from a recording
-with the same functions, so both see the same bits. A stamp travels as whole nanoseconds and `seconds` is the one way back
-to float64. A time that has been through a message once is not changed by further trips,
-`seconds(split(seconds(stamp))) == seconds(stamp)`; the first trip rounds to nanoseconds in simulated time and, on the
-system clock, to the 0.24 us that float64 resolves there.
+The nodes decode what arrives over DDS with these functions, and a replay decodes the same messages from a
+recording with the same functions, so both see the same bits. A stamp travels as whole nanoseconds and
+`seconds` is the one way back to float64. A time that has been through a message once is not changed by
+further trips, `seconds(split(seconds(stamp))) == seconds(stamp)`; the first trip rounds to nanoseconds in
+simulated time and, on the system clock, to the 0.24 us that float64 resolves there.
 """
 
 import math
@@ -40,7 +40,9 @@ class Odometry(NamedTuple):
 
 
 class TickRecord(NamedTuple):
-    """What a verdict message says beyond the verdict: which inputs the tick used. Negative stamps: there was none."""
+    """What a verdict message says beyond the verdict: which inputs the tick used. Negative stamps: there
+    was none.
+    """
 
     seq: int
     """Ticks since activation."""
@@ -71,7 +73,9 @@ def seconds(stamp: Any) -> float:
 
 
 def yaw_of(quaternion: Any) -> float:
-    """Return the heading of a rotation (`x`, `y`, `z`, `w`; any norm but 0). [rad] NaN for a quaternion that is none."""
+    """Return the heading of a rotation (`x`, `y`, `z`, `w`; any norm but 0). [rad] NaN for a quaternion
+    that is none.
+    """
     x, y, z, w = quaternion.x, quaternion.y, quaternion.z, quaternion.w
     norm = x * x + y * y + z * z + w * w
     if not norm > 0.0 or not math.isfinite(norm):
@@ -120,8 +124,8 @@ def obstacles_from(msg: Any) -> Obstacles:
 def walls_from(msg: Any) -> Walls:
     """Decode reflexarc_msgs/Walls; a map, so it does not age.
 
-    A list whose length is no multiple of 4 cannot be a list of segments; it becomes one segment of NaN, on which the
-    arc stops the robot.
+    A list whose length is no multiple of 4 cannot be a list of segments; it becomes one segment of NaN, on
+    which the arc stops the robot.
     """
     flat = np.asarray(msg.segments, dtype=np.float64)
     segments = flat.reshape(-1, 4) if flat.size % 4 == 0 else np.full((1, 4), np.nan)

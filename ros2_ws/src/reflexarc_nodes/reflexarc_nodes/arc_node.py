@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reflex arc as a lifecycle node: newest inputs in, command and verdict out, on absolute ticks in one thread.
+"""The reflex arc as a lifecycle node: newest inputs in, command and verdict out, on absolute ticks in one
+thread.
 
-Callbacks only store what arrived. Each turn sleeps until its time, takes what is there, ticks and publishes. Configure
-compiles and warms the arc; activate allows motion; deactivate, errors and signals send zero before the node is silent.
+Callbacks only store what arrived. Each turn sleeps until its time, takes what is there, ticks and
+publishes. Configure compiles and warms the arc; activate allows motion; deactivate, errors and signals send
+zero before the node is silent.
 """
 
 import gc
-import json
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -28,10 +28,11 @@ from reflexarc.core.interfaces import LIDAR_FRAME
 from reflexarc.core.types import Status, Verdict
 from reflexarc_nodes.base_node import EXIT_OK, NodeParts, Stop, main_of
 from reflexarc_nodes.convert import twist_to, verdict_to
-from reflexarc_nodes.health import Health
+from reflexarc_nodes.health import Health, write_figures
 from reflexarc_nodes.pacer import Histogram, Pacer, TickStatistics
 from reflexarc_nodes.parameters import CommonParameters
 from reflexarc_nodes.qos import advertise, listen
+from reflexarc_nodes.realtime import enter_realtime, leave_realtime
 
 DRAIN_LIMIT = 32
 """Messages taken at most before a tick, so that a flood cannot delay it without bound."""
@@ -48,6 +49,9 @@ class ArcParameters(CommonParameters):
         "", doc="YAML file with ArcConfig keys when no scenario is given; empty: defaults"
     )
     needs_map: bool = quantity(True, doc="stand still until the map's keep-outs have arrived")
+    realtime_priority: int = quantity(
+        10, low=0, high=99, doc="FIFO priority of the loop where the system allows it; 0: normal scheduling"
+    )
     lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
 
 
@@ -98,9 +102,8 @@ class ArcNode(NodeParts, LifecycleNode):
         self.arc.reset()
         self.inputs.forget()
         self._restart()
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        if refused := enter_realtime(self.params.realtime_priority):
+            self.get_logger().info(refused)
         self.active = True
         return super().on_activate(state)
 
@@ -171,13 +174,8 @@ class ArcNode(NodeParts, LifecycleNode):
     def close(self) -> None:
         """Write the figures of the run."""
         if self.params.out_dir and hasattr(self, "statistics"):
-            folder = Path(self.params.out_dir)
-            folder.mkdir(parents=True, exist_ok=True)
             figures = self.statistics.figures() | {"turn_p99_us": 1e6 * self.turns.quantile(0.99)}
-            clean = {
-                k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()
-            }
-            (folder / "arc.json").write_text(json.dumps(clean) + "\n", encoding="utf-8")
+            write_figures(Path(self.params.out_dir) / "arc.json", figures)
 
     def _config(self) -> ArcConfig:
         if self.params.scenario:
@@ -213,20 +211,7 @@ class ArcNode(NodeParts, LifecycleNode):
         state, proposal = self.inputs.state(), self.inputs.proposal
         verdict = self.arc.tick(state, proposal, self.inputs.mode, self.time.now())
         self.command.publish(twist_to(verdict.now, verdict.command))
-        self.verdict.publish(
-            verdict_to(
-                verdict,
-                wire.TickRecord(
-                    self.seq,
-                    late,
-                    state.stamp if state is not None else wire.NO_STAMP,
-                    state.obstacles.stamp if state is not None else wire.NO_STAMP,
-                    state.walls.stamp if state is not None else wire.NO_STAMP,
-                    self.inputs.walls_pose_stamp,
-                    proposal.stamp if proposal is not None else wire.NO_STAMP,
-                ),
-            )
-        )
+        self.verdict.publish(verdict_to(verdict, self.inputs.record(self.seq, late, state)))
         self.seq += 1
         self.statistics.add(late, verdict.time_used)
         self.turns.add(time.perf_counter() - began)
@@ -249,8 +234,7 @@ class ArcNode(NodeParts, LifecycleNode):
         if not self.active:
             return
         self.active = False
-        gc.enable()
-        gc.unfreeze()
+        leave_realtime()
         self.command.publish(twist_to(self.time.now(), np.zeros(2)))
         self.command.wait_for_all_acked(Duration(nanoseconds=200_000_000))
 

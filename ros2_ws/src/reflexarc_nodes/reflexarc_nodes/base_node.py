@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every node shares: parameters, clock, diagnostics once a second, and an orderly start and end.
 
-A node is an object with `run(stop)`; `main_of` gives it a process. Signals set a flag instead of tearing ROS down, so that
-the last zero command still goes out: SIGINT and SIGTERM end a node with exit code 0.
+A node is an object with `run(stop)`; `main_of` gives it a process. Signals set a flag instead of tearing
+ROS down, so that the last zero command still goes out: SIGINT and SIGTERM end a node with exit code 0.
 """
 
 import signal
@@ -38,6 +38,7 @@ class Stop:
         self.requested = False
 
     def __call__(self, *_: Any) -> None:
+        """Handle a signal."""
         self.requested = True
 
 

@@ -9,6 +9,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vector3
 from nav_msgs.msg import Odometry, Path
+from reflexarc_msgs import msg as messages
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import LaserScan, Range
 from std_msgs.msg import Header
@@ -18,7 +19,6 @@ from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
 from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Mode, Obstacles, Verdict, Walls
 from reflexarc.core.wire import STATUS_CODES, TickRecord, split
 from reflexarc.mission import Mission, MissionEnded, MissionStarted, Outcome
-from reflexarc_msgs import msg as messages
 from reflexarc_nodes.health import Health
 
 _STATUS_NUMBER = {status: number for number, status in enumerate(STATUS_CODES)}
@@ -199,7 +199,9 @@ def mission_to(
 
 
 def clearance_to(stamp: float, distance: float, limit: float) -> Range:
-    """Return the gap between footprint and nearest pedestrian [m]; inf when there is nobody. `limit` is the range. [m]"""
+    """Return the gap between footprint and nearest pedestrian [m]; inf when there is nobody. `limit` is the
+    range. [m]
+    """
     return Range(
         header=header_to(stamp, BODY_FRAME),
         radiation_type=_ULTRASOUND,
@@ -256,7 +258,7 @@ def diagnostics_to(stamp: float, parts: Iterable[tuple[str, Health]], hardware: 
     )
 
 
-def transform_to(state: BaseState, child: str):  # noqa: ANN201 - tf2_msgs is not installed everywhere
+def transform_to(state: BaseState, child: str):
     """Return the transform from the fixed frame to `child`; needs tf2_msgs."""
     from geometry_msgs.msg import Transform, TransformStamped  # noqa: PLC0415
     from tf2_msgs.msg import TFMessage  # noqa: PLC0415

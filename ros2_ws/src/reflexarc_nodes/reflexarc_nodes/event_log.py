@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event log of a run: one JSON object per line, flushed line by line so that it is whole after any end."""
+"""The event log of a run: one JSON object per line, flushed line by line so that it is whole after any
+end.
+"""
 
 import json
 import math

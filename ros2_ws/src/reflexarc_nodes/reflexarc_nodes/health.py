@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health of a node as a plain value; becomes a diagnostic message at the edge."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 
 
 class Level(IntEnum):
@@ -38,3 +41,10 @@ class Health:
         if warnings:
             return cls(Level.WARN, "; ".join(warnings), values)
         return cls(Level.OK, "as it should be", values)
+
+
+def write_figures(path: Path, figures: Mapping[str, float | int]) -> None:
+    """Write figures as one JSON object; what is not finite becomes null."""
+    plain = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in figures.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(plain) + "\n", encoding="utf-8")

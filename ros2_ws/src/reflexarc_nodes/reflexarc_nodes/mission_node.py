@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Missions as a node: publishes map, route and mission, judges outcomes, counts what happens and writes the summary.
+"""Missions as a node: publishes map, route and mission, judges outcomes, counts what happens and writes the
+summary.
 
 It also notices when a node has gone: a topic that stays silent ends the run with exit code 1 and a reason.
 """

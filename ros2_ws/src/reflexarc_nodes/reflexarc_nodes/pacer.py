@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loop on absolute times: the k-th turn is due at start + k period, however long the turns before it took."""
+"""A loop on absolute times: the k-th turn is due at start + k period, however long the turns before it
+took.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,7 +12,8 @@ import numpy as np
 class Pacer:
     """Tells when the next turn is due and how late it began.
 
-    Turns that are late by up to `make_up` are made up, one at once after the other; beyond that whole periods are dropped.
+    Turns that are late by up to `make_up` are made up, one at once after the other; beyond that whole
+    periods are dropped.
     """
 
     def __init__(

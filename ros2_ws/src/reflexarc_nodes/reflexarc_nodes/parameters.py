@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node parameters: frozen dataclasses whose fields carry unit, bounds and documentation, declared to ROS once.
+"""Node parameters: frozen dataclasses whose fields carry unit, bounds and documentation, declared to ROS
+once.
 
-All parameters are read-only: a change needs a new start, so nothing that judges motion can be altered while it does. A
-parameter that is unknown, of a wrong type or out of bounds ends the node before it does anything.
+All parameters are read-only: a change needs a new start, so nothing that judges motion can be altered while
+it does. A parameter that is unknown, of a wrong type or out of bounds ends the node before it does anything.
 """
 
 import dataclasses
@@ -79,8 +80,8 @@ def declare(node: Node, kind: type[T]) -> T:
             raise ConfigError(
                 f"{node.get_name()}: parameter {field.name!r}: {error}; {_allowed(field, hint)}"
             ) from error
-    known = {name for name in node._parameters}  # noqa: SLF001 - rclpy has no public list of what was given
-    for name in node._parameter_overrides:  # noqa: SLF001
+    known = {name for name in node._parameters}
+    for name in node._parameter_overrides:
         if name not in known and not name.startswith("qos_overrides."):
             raise UnknownNameError("parameter", name, (n for n in known if "." not in n), node.get_name())
     return kind(**values)

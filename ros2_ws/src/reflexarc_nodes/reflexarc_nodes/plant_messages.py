@@ -24,7 +24,7 @@ _HORIZON = 1e3
 class PlantMessages:
     """Publishers of a plant and the times at which each is due."""
 
-    def __init__(self, node: Node, plant, scan_period: float, markers: bool):  # noqa: ANN001 - any simulated plant
+    def __init__(self, node: Node, plant, scan_period: float, markers: bool):
         """Advertise everything; `scan_period` is the time between two scans [s]."""
         self.plant, self.scan_period = plant, scan_period
         names = [
@@ -55,7 +55,9 @@ class PlantMessages:
         self._nearest = math.inf
 
     def state(self, state: BaseState, *, waiting: bool = False) -> None:
-        """Publish what is due at the state's time; all of it while the plant `waiting` stands at time zero."""
+        """Publish what is due at the state's time; all of it while the plant `waiting` stands at time
+        zero.
+        """
         step = round(state.stamp / self.plant.step_period)
         if waiting:
             self.reset()

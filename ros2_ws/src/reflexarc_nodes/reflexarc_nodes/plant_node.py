@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated plant as a lifecycle node: steps at the pace of the wall clock, publishes what a robot's drivers would.
+"""The simulated plant as a lifecycle node: steps at the pace of the wall clock, publishes what a robot's
+drivers would.
 
-Time starts with the first command, so that no node misses the beginning. A command that is old, delayed or not finite
-becomes zero, whoever sent it.
+Time starts with the first command, so that no node misses the beginning. A command that is old, delayed or
+not finite becomes zero, whoever sent it.
 """
 
 import sys
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from reflexarc_msgs.msg import MissionStatus
 
 from reflexarc.core import wire
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import PlantError, ReflexArcError
 from reflexarc.core.interfaces import interface
-from reflexarc_msgs.msg import MissionStatus
 from reflexarc_nodes.base_node import EXIT_OK, NodeParts, Stop, main_of
 from reflexarc_nodes.health import Health
 from reflexarc_nodes.pacer import Pacer
@@ -57,7 +58,7 @@ class PlantNode(NodeParts, LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build world, robot and crowd."""
-        from reflexarc_sim import make_plant  # noqa: PLC0415 - a physics engine is loaded only by who needs it
+        from reflexarc_sim import make_plant  # noqa: PLC0415 - loads a physics engine
 
         try:
             scenario = self.params.load_scenario()

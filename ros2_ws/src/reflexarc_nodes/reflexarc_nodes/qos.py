@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishers and subscriptions made from the interface table; no node writes a topic name's type or a QoS itself."""
+"""Publishers and subscriptions made from the interface table; no node writes a topic name's type or a QoS
+itself.
+"""
 
 import importlib
 import math
@@ -50,7 +52,9 @@ def offered_qos(item: Interface) -> QoSProfile:
 
 
 def newest_qos(item: Interface) -> QoSProfile:
-    """Return what a controller requests: the newest message only; a lost one of a stream is not sent again."""
+    """Return what a controller requests: the newest message only; a lost one of a stream is not sent
+    again.
+    """
     reliability = Reliability.BEST_EFFORT if item.is_stream else item.reliability
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
@@ -84,7 +88,7 @@ def listen(
     Args:
         node: who listens.
         name: name in the table.
-        callback: called with each message; with (bytes, info) where `raw`.
+        callback: called with each message, or with its bytes where `raw`.
         every: whether each message matters, not only the newest.
         raw: whether to receive serialized bytes.
     """

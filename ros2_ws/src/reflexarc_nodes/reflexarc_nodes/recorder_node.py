@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from rclpy.node import Node
@@ -93,10 +92,10 @@ class RecorderNode(NodeParts, Node):
             return
         self.channels[item.name] = self.writer.channel(subscription.topic_name, item.type)
 
-    def _writer_of(self, item: Interface) -> Callable[[bytes, Any], None]:
-        def write(data: bytes, info: Any) -> None:
+    def _writer_of(self, item: Interface) -> Callable[[bytes], None]:
+        def write(data: bytes) -> None:
             self.bytes += len(data)
-            self.writer.write(self.channels[item.name], time.time_ns(), info["source_timestamp"], data)
+            self.writer.write(self.channels[item.name], time.time_ns(), data)
 
         return write
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes MCAP recordings that stay readable when the writer is killed. No ROS is initialised here.
 
-Messages are collected in chunks; `flush` closes the chunk and hands it to the operating system, so that what was flushed
-survives the end of the process. A file without its last records is read by `reflexarc.report.recording`.
+Messages are collected in chunks; `flush` closes the chunk and hands it to the operating system, so that
+what was flushed survives the end of the process. A file without its last records is read by
+`reflexarc.report.recording`.
 """
 
 import re
@@ -20,7 +21,8 @@ _SEPARATOR = "\n" + "=" * 80 + "\n"
 
 
 def definition_of(name: str) -> str:
-    """Return the text of the message `package/msg/Name` and of every message in it, as MCAP's `ros2msg` wants it.
+    """Return the text of the message `package/msg/Name` and of every message in it, as MCAP's `ros2msg`
+    wants it.
 
     Raises:
         RecordingError: the definition is not installed.
@@ -101,9 +103,9 @@ class RecordingWriter:
         """Add a file as an attachment; `stamp` is when it was made. [ns]"""
         self._writer.add_attachment(stamp, stamp, name, "text/yaml", data)
 
-    def write(self, channel: int, received: int, published: int, data: bytes) -> None:
-        """Add one serialized message with the times of its reception and publication. [ns]"""
-        self._writer.add_message(channel, received, data, published, self.messages)
+    def write(self, channel: int, received: int, data: bytes) -> None:
+        """Add one serialized message with the time of its reception. [ns]"""
+        self._writer.add_message(channel, received, data, received, self.messages)
         self.messages += 1
 
     def flush(self) -> None:
@@ -113,7 +115,7 @@ class RecordingWriter:
             RecordingError: the disk is full or gone.
         """
         try:
-            self._writer._Writer__finalize_chunk()  # type: ignore[attr-defined]  # noqa: SLF001 - no public way to bound a chunk in time
+            self._writer._Writer__finalize_chunk()  # type: ignore[attr-defined] # no public way
             self._file.flush()
         except OSError as error:
             raise RecordingError(

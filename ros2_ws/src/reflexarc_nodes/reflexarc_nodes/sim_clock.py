@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time on which inputs are judged.
 
-In simulation time comes in messages. If it simply stood still when they stop, a dead plant would leave every input fresh
-for ever. So the clock runs on with the machine's steady clock from the newest message, and inputs grow old. It never runs
-backwards on its own, but it shows a message that does: the arc must see that and latch.
+In simulation time comes in messages. If it simply stood still when they stop, a dead plant would leave
+every input fresh for ever. So the clock runs on with the machine's steady clock from the newest message,
+and inputs grow old. It never runs backwards on its own, but it shows a message that does: the arc must see
+that and latch.
 """
 
 import math

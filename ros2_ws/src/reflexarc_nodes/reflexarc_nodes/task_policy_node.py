@@ -4,6 +4,7 @@
 Without a route, or on odometry that is too old, it is silent; the arc holds the robot then.
 """
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ class TaskPolicyNode(NodeParts, Node):
         self.obstacles: Obstacles | None = None
         self.route: Array | None = None
         self.silent = 0
+        self.last = -math.inf
         self.proposal = advertise(self, "proposal")
         self.max_age = interface("odom").max_age_s
         listen(self, "odom", self._take_odometry)
@@ -65,14 +67,21 @@ class TaskPolicyNode(NodeParts, Node):
         return EXIT_OK
 
     def propose(self, now: float) -> bool:
-        """Publish a proposal for time `now` [s]; return whether there was anything to go by."""
+        """Publish a proposal for time `now` [s]; return whether there was anything to go by.
+
+        While time stands still (the plant waits or catches up) nothing new is proposed: a stamp names one
+        proposal.
+        """
         odometry = self.odometry
+        if now <= self.last:
+            return False
         if self.route is None or odometry is None or not abs(now - odometry.stamp) <= self.max_age:
             self.silent += self.route is not None
             return False
         obstacles = self.obstacles or Obstacles.none(odometry.stamp, odometry.frame_id)
         walls = Walls.none(odometry.frame_id)
         state = BaseState(odometry.stamp, odometry.frame_id, odometry.pose, odometry.twist, obstacles, walls)
+        self.last = now
         proposal = self.policy.propose(state, now)
         self.proposal.publish(twist_to(proposal.stamp, proposal.twist))
         return True

@@ -13,8 +13,8 @@ from reflexarc.core.types import Array, Proposal
 class CommandWatchdog:
     """Holds the newest command; answers zero when it is old, not finite or not there.
 
-    Age is judged twice: by arrival on the steady clock, which no message can falsify, and by its stamp, so that a command
-    which was delayed on its way is not mistaken for a new one.
+    Age is judged twice: by arrival on the steady clock, which no message can falsify, and by its stamp, so
+    that a command which was delayed on its way is not mistaken for a new one.
     """
 
     def __init__(self, max_age: float, steady: Callable[[], float] = time.monotonic):
@@ -32,7 +32,9 @@ class CommandWatchdog:
         return self._arrival > -math.inf
 
     def take(self, command: Proposal) -> None:
-        """Take a command (stamp and twist); one that is not finite is refused and withdraws the one before."""
+        """Take a command (stamp and twist); one that is not finite is refused and withdraws the one
+        before.
+        """
         self._arrival = self._steady()
         if math.isfinite(command.stamp) and np.isfinite(command.twist).all():
             self._command = command
