@@ -49,9 +49,11 @@ class Crowd(Protocol):
 
     def start(self, robot_pose: Array) -> Intent:
         """Place everybody at time 0, at least 3 m from the robot."""
+        ...
 
     def step(self, seen: Surroundings) -> Intent:
         """Decide for the next `CROWD_PERIOD`."""
+        ...
 
 
 class NoCrowd:

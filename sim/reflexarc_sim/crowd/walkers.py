@@ -65,8 +65,7 @@ class Walkers:
             for b in world.fixed
         ]
         walkable = shapely.box(x_min, y_min, x_max, y_max).difference(shapely.union_all(holes))
-        if walkable.geom_type == "MultiPolygon":
-            walkable = max(walkable.geoms, key=lambda part: part.area)
+        walkable = max(shapely.get_parts(walkable), key=lambda part: part.area)
         model = jps.AnticipationVelocityModel(rng_seed=int(rng.integers(2**32)))
         self._sim = jps.Simulation(model=model, geometry=walkable, dt=CROWD_PERIOD)
         self._stage = self._sim.add_direct_steering_stage()

@@ -7,6 +7,9 @@ that at the first touch; in a short collision it is impulse / mass, in a long pu
 not. Touches less than `MERGE_GAP` apart are one episode.
 """
 
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
+
 import math
 from dataclasses import dataclass, field
 from typing import Any

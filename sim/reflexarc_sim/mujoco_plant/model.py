@@ -6,6 +6,9 @@ rotation, no falling); each slide has a velocity servo limited to the force that
 Pedestrians touch the hull and fixed things, not each other: jupedsim keeps them apart.
 """
 
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
+
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,8 +223,15 @@ def _add_pedestrian(spec, i: int) -> None:
         priority=3,
         solref=list(BODY_SOLREF),
         friction=[0.3, 0.005, 0.0001],
-        rgba=list(_CLOTHES[i % len(_CLOTHES)]),
     )
+    looks = (
+        (_CAPSULE, [0.20, 0.52, 0], 0.80, _CLOTHES[i % len(_CLOTHES)]),
+        (mujoco.mjtGeom.mjGEOM_SPHERE, [0.125, 0, 0], height - 0.125, (0.85, 0.68, 0.55, 1)),
+    )
+    for kind, size, z, rgba in looks:
+        body.add_geom(
+            type=kind, size=size, pos=[0, 0, z], contype=0, conaffinity=0, group=4, mass=0, rgba=list(rgba)
+        )
 
 
 def _add_scenery(spec, world: World) -> None:

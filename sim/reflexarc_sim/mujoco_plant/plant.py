@@ -3,9 +3,12 @@
 
 Order within a step: the crowd decides (every 25 ms), the drive turns the command into wheel speeds, physics advances,
 sensors measure (lidar and tracker at their own rates), events are collected. Everything random comes from one stream
-per subsystem, derived from the seed, so that equal seeds and equal commands give equal bytes, and a change in one subsystem
-does not shift another's numbers.
+per subsystem, derived from the seed, so that equal seeds and equal commands give equal bytes, and a change in one
+subsystem does not shift another's numbers.
 """
+
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
 
 import math
 
@@ -51,7 +54,7 @@ class MujocoPlant:
         self._sectors = scenario.arc_config.walls_sectors
         self._substeps = round(scenario.plant.step_period / scenario.plant.physics_period)
         self._drive = Drive(self.robot, load_drive(self.robot), self.step_period)
-        self._assembly: Assembly | None = None
+        self._assembly: Assembly
         self._camera: Camera | None = None
         self._seed: int | None = None
         self._steps = 0
@@ -174,7 +177,7 @@ class MujocoPlant:
         return self._bodies()[0][self._intent.present]
 
     def min_pedestrian_distance(self) -> float:
-        """Return the gap [m] between the footprint and the nearest pedestrian; inf without any, 0 on contact."""
+        """Return the gap [m] between footprint and nearest pedestrian; inf without any, 0 on contact."""
         if not self._intent.present.any():
             return math.inf
         x, y, yaw = self.pose
@@ -191,7 +194,7 @@ class MujocoPlant:
         return int(self._lost.sum())
 
     def render(self, camera: str = "chase", width: int = 640, height: int = 360) -> np.ndarray | None:
-        """Return a picture, shape (height, width, 3), uint8, or None when this machine cannot draw; see `render_problem`.
+        """Return a picture, shape (height, width, 3), uint8; None where it cannot be drawn, see `render_problem`.
 
         Args:
             camera: `chase` (behind the robot) or `overhead` (from above, x to the right).
@@ -224,7 +227,7 @@ class MujocoPlant:
     def _build(self, seed: int) -> None:
         """Make world and model, unless they are those of the last run."""
         scenario = self.scenario
-        if self._seed == seed and self._assembly is not None:
+        if self._seed == seed:
             self._data = mujoco.MjData(self._model)
             return
         self.close()

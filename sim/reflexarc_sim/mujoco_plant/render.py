@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of a run, where the machine can draw (headless with EGL); everything but pictures works where it cannot."""
 
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
+
 import math
 
 import mujoco
@@ -10,7 +13,7 @@ from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.types import Array
 
 CAMERAS = ("chase", "overhead")
-_HIDDEN_GROUPS = (3,)  # the robot's collision shapes
+_HIDDEN_GROUPS = (1, 3)  # collision shapes of pedestrians and of the robot
 
 
 class Camera:
@@ -34,13 +37,14 @@ class Camera:
         """
         if name not in CAMERAS:
             raise UnknownNameError("camera", name, CAMERAS)
-        if self.problem is not None or not self._open(width, height):
+        renderer = self._open(width, height) if self.problem is None else None
+        if renderer is None:
             return None
         options = mujoco.MjvOption()
         for group in range(6):
             options.geomgroup[group] = group not in _HIDDEN_GROUPS
-        self._renderer.update_scene(data, _view(name, pose), options)
-        return self._renderer.render().copy()
+        renderer.update_scene(data, _view(name, pose), options)
+        return renderer.render().copy()
 
     def close(self) -> None:
         """Release the graphics context."""
@@ -48,18 +52,17 @@ class Camera:
             self._renderer.close()
             self._renderer = None
 
-    def _open(self, width: int, height: int) -> bool:
+    def _open(self, width: int, height: int) -> mujoco.Renderer | None:
         if self._renderer is not None and self._size == (width, height):
-            return True
+            return self._renderer
         self.close()
         try:
             self._renderer = mujoco.Renderer(self._model, height, width)
-        except Exception as error:
+        except Exception as error:  # each graphics library raises its own kind
             hint = "Debian's libegl1 and libgl1 give headless drawing"
             self.problem = f"no pictures: {type(error).__name__}: {error}; {hint}"
-            return False
         self._size = (width, height)
-        return True
+        return self._renderer
 
 
 def _view(name: str, pose: Array) -> mujoco.MjvCamera:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated sensors: lidar by ray casting and a tracker of pedestrians. Each has its own random stream."""
 
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
+
 import math
 from collections import deque
 

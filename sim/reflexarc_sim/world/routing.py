@@ -92,7 +92,8 @@ class RouteMap:
         return int(free[np.argmin(distance)])
 
     def _centre(self, cell: int | np.ndarray) -> Array:
-        return self._origin + _CELL * np.stack(np.unravel_index(cell, self._shape), axis=-1)
+        index = np.stack(np.unravel_index(cell, self._shape), axis=-1)
+        return np.asarray(self._origin + _CELL * index, np.float64)
 
     def _build_graph(self) -> csr_matrix:
         index = np.arange(self._room.size).reshape(self._shape)
