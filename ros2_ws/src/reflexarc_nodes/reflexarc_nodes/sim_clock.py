@@ -21,15 +21,22 @@ class SimClock:
         self._stamp = math.nan
         self._arrival = -math.inf
         self._floor = 0.0
+        self._jump: float | None = None
 
     def update(self, stamp: float) -> None:
         """Take the time of a clock message. [s]"""
         if stamp < self._stamp:
-            self._floor = stamp
+            self._floor = self._jump = stamp
         self._stamp, self._arrival = stamp, self._steady()
 
     def now(self) -> float:
-        """Return the time; 0 before the first message. [s]"""
+        """Return the time; 0 before the first message. [s]
+
+        A jump backwards is returned once even if a later message has already undone it.
+        """
+        if self._jump is not None:
+            jump, self._jump = self._jump, None
+            return jump
         if math.isnan(self._stamp):
             return 0.0
         self._floor = max(self._floor, self._stamp + (self._steady() - self._arrival))
