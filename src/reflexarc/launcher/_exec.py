@@ -34,4 +34,5 @@ def main() -> None:
         sys.exit(EXIT_NOT_FOUND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plays the runs of one seed beside each other from above. Data: player.py; no library, no network.
 "use strict";
 const COLOURS = {
