@@ -206,6 +206,18 @@ def test_a_shutdown_while_waiting_for_a_respawn_does_not_wait(write, tmp_path):
     assert result is not None and result.reason == "enough"
 
 
+def test_processes_hear_sigint_also_when_the_launcher_was_started_deaf_to_it(write, tmp_path):
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Launch(write(executable(FOREVER)), {}, tmp_path / "out") as launch:
+            time.sleep(0.3)  # the program must have replaced the shim
+            launch.stop()
+            result = launch.wait(timeout=20.0)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert result is not None and result.processes[0].returncode == -signal.SIGINT
+
+
 def test_no_process_survives_a_killed_launcher(write, tmp_path):
     path = write(executable(STUBBORN.format(DEAF)) + executable(FOREVER))
     launcher = start_launcher(path, tmp_path)
@@ -298,7 +310,8 @@ def test_a_killed_required_node_of_the_simulation_stops_all_others(prefix, tmp_p
     for victim in ("plant_node", "arc_node", "task_policy_node", "mission_node"):
         with Launch(path, {}, tmp_path / victim) as launch:
             assert len(launch.pids()) == 5
-            until(lambda: all(item.log.exists() for item in launch._supervisor.results()))
+            logs = [launch.log_dir / f"{label}.log" for label in launch.pids()]
+            until(lambda: all("arguments" in log.read_text(encoding="utf-8") for log in logs))  # noqa: B023
             os.kill(launch.pid(victim), signal.SIGKILL)
             result = launch.wait(timeout=20.0)
         assert result is not None

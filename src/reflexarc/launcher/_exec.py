@@ -27,6 +27,10 @@ def main() -> None:
         sys.exit(f"prctl(PR_SET_PDEATHSIG) failed: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != launcher:
         sys.exit("the launcher is gone")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(
+            number, signal.SIG_DFL
+        )  # a shell starts background jobs with SIGINT ignored; exec keeps that
     try:
         os.execvp(program[0], program)
     except OSError as error:

@@ -45,6 +45,11 @@ class Output:
         """Write a line of the launcher itself."""
         self._write(LAUNCH, "err" if error else "out", text, shown=True)
 
+    def open(self, label: str) -> None:
+        """Make the log file of a process, so that it exists also when nothing is ever written to it."""
+        with self._lock:
+            self._file(label)
+
     def line(self, spec: ProcessSpec, stream: str, text: str) -> None:
         """Write one line of a process."""
         shown = stream == "err" or spec.output in ("screen", "both")
@@ -59,15 +64,17 @@ class Output:
 
     def _write(self, label: str, stream: str, text: str, shown: bool) -> None:
         with self._lock:
-            file = self._files.get(label)
-            if file is None:
-                file = (self._log_dir / f"{label}.log").open("a", encoding="utf-8", buffering=1)
-                self._files[label] = file
-            file.write(f"{time.time():.6f} {stream} {text}\n")
+            self._file(label).write(f"{time.time():.6f} {stream} {text}\n")
             if shown and self._screen is not None:
                 self._print(label, stream, text)
         if shown and self._on_line is not None:
             self._on_line(label, stream, text)
+
+    def _file(self, label: str) -> TextIO:
+        if label not in self._files:
+            path = self._log_dir / f"{label}.log"
+            self._files[label] = path.open("a", encoding="utf-8", buffering=1)
+        return self._files[label]
 
     def _print(self, label: str, stream: str, text: str) -> None:
         if self._coloured:

@@ -122,6 +122,7 @@ class Supervisor:
             self._shut_down(f"{watched.spec.label} cannot be started: {error}", EXIT_NOT_STARTED)
             return
         watched.child, watched.pid, watched.deadline = child, child.pid, None
+        self._output.open(watched.spec.label)
         self._selector.register(child.ended_fd, selectors.EVENT_READ, lambda: self._ended(watched))
         for stream, pipe in child.pipes.items():
             self._selector.register(
