@@ -24,15 +24,20 @@ COUNTERS = {
 }
 """Running counter to the word shown for it."""
 
+PIPED_WIDTH = 140
+"""Columns where the output is no terminal."""
+
 
 class RunDisplay:
     """Progress bars of several runs; shows nothing when `quiet`."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = PIPED_WIDTH
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
+            BarColumn(bar_width=10),
             TextColumn("{task.completed:5.1f} of {task.total:.0f} s, wall"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[counters]}"),
@@ -51,6 +56,8 @@ class RunDisplay:
 
     def begin(self, name: str, duration: float) -> None:
         """Show a bar for the run `name` of `duration` simulated seconds."""
+        if not self.console.is_terminal:
+            self.say(f"{name}: started")
         self._tasks[name] = self._progress.add_task(name, total=duration, counters="starting")
 
     def update(self, name: str, simulated: float, counters: Mapping[str, Any]) -> None:
