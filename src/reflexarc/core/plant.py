@@ -97,9 +97,11 @@ class Plant(Protocol):
     @property
     def time(self) -> float:
         """Plant time since reset. [s]"""
+        ...
 
     def reset(self, seed: int) -> BaseState:
         """Start a new run; everything random derives from `seed`, so equal seeds give equal bytes."""
+        ...
 
     def step(self, command: Array) -> tuple[BaseState, tuple[PlantEvent, ...]]:
         """Apply `command` (forward and yaw velocity [m/s, rad/s]) for one `step_period`.
@@ -108,6 +110,8 @@ class Plant(Protocol):
             PlantError: the simulation diverged or the robot stopped answering.
             ValueError: the command is not finite (a plant never receives one from the arc).
         """
+        ...
 
     def close(self) -> None:
         """Release windows, files and processes."""
+        ...

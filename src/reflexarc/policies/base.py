@@ -24,6 +24,7 @@ class TaskPolicy(Protocol):
 
     def propose(self, state: BaseState, now: float) -> Proposal:
         """Return the wanted body velocity at time `now` [s]."""
+        ...
 
 
 def policy_names() -> list[str]:
