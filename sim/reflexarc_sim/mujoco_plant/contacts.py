@@ -2,9 +2,10 @@
 """Contact episodes: what the robot's hull touched, merged over time into one event per encounter.
 
 Impulse of an episode: norm of the sum over physics steps of the resultant contact force vector (normal and friction,
-all contact points) times the step. Change of velocity of a pedestrian: the largest distance of its body's velocity from
-that at the first touch; in a short collision it is impulse / mass, in a long push, where the person pushes back, it is
-not. Touches less than `MERGE_GAP` apart are one episode.
+all contact points) times the step; of a pedestrian only the horizontal part, since the ground carries the vertical one.
+Change of velocity of a pedestrian: the largest distance of its body's velocity from that before the first touch; in a
+short collision it is impulse / mass, in a long push, where the person pushes back, it is not. Touches less than
+`MERGE_GAP` apart are one episode.
 """
 
 # MuJoCo is a compiled module without stubs:
@@ -49,11 +50,16 @@ class ContactRecorder:
         self._force = np.zeros(6)
         self._open: dict[int, _Episode] = {}
         self._touched: set[int] = set()
+        self._velocity = np.zeros((len(self._dof), 2))
 
     def reset(self) -> None:
         """Forget all episodes."""
         self._open.clear()
         self._touched.clear()
+
+    def before_step(self, data: mujoco.MjData) -> None:
+        """Remember how fast everybody is, before each physics step."""
+        self._velocity = data.qvel[self._dof]
 
     def observe(self, data: mujoco.MjData, time: float, robot_speed: float) -> None:
         """Take in the contacts of the physics step that has just been made.
@@ -79,21 +85,21 @@ class ContactRecorder:
             vector = self._force[:3] @ contact.frame.reshape(3, 3)
             episode = self._open.get(other)
             if episode is None:
-                episode = self._open[other] = self._begin(data, other, contact, time, robot_speed)
+                episode = self._open[other] = self._begin(other, contact, time, robot_speed)
             episode.end = time
+            if episode.pedestrian >= 0:
+                vector[2] = 0.0
             episode.impulse += (vector if first == self._hull else -vector) * self._dt
             normal[other] = normal.get(other, 0.0) + float(self._force[0])
         for other, force in normal.items():
             self._follow(data, self._open[other], force)
 
-    def _begin(
-        self, data: mujoco.MjData, other: int, contact: Any, time: float, robot_speed: float
-    ) -> _Episode:
+    def _begin(self, other: int, contact: Any, time: float, robot_speed: float) -> _Episode:
         kind, partner, pedestrian = self._classes[other]
         place = (float(contact.pos[0]), float(contact.pos[1]))
         episode = _Episode(time, time, kind, partner, robot_speed, place, pedestrian)
         if pedestrian >= 0:
-            vx, vy = data.qvel[self._dof[pedestrian]]
+            vx, vy = self._velocity[pedestrian]
             episode.first_velocity = (float(vx), float(vy))
         return episode
 

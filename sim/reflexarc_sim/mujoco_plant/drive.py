@@ -6,17 +6,31 @@ robot's acceleration, slowing down at the (steeper) braking ramp. Differential d
 
     w_left = (v - omega b / 2) / r,   w_right = (v + omega b / 2) / r   [rad/s]
 
-The wheels' velocity servos with their torque limit are in the MJCF; together they are what `max_deceleration` and
-`actuation_latency` in robot.yaml were measured on.
+The wheels' velocity servos with their torque limit are in the MJCF. They get the torque that the ramp needs as a feed-forward,
+
+    tau_left, tau_right = r / 2 (m dv/dt -+ 2 I / b domega/dt)   [N m]
+
+with the robot's mass m (cargo is not known to the drive) and yaw inertia I. Servos, ramps and feed-forward together are what
+`max_deceleration` and `actuation_latency` in robot.yaml were measured on.
 """
 
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reflexarc.core.config import read_yaml
 from reflexarc.core.errors import ModelError
 from reflexarc.robots import BaseRobot
+
+
+class WheelCommand(NamedTuple):
+    """What one wheel's servo is told."""
+
+    speed: float
+    """[rad/s]"""
+    torque: float
+    """Feed-forward. [N m]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,8 @@ class DriveParameters:
     """[m/s^2]"""
     yaw_braking_ramp: float
     """[rad/s^2]"""
+    yaw_inertia: float
+    """Of the robot without cargo, for the feed-forward. [kg m^2]"""
 
 
 def load_drive(robot: BaseRobot) -> DriveParameters:
@@ -70,17 +86,23 @@ class Drive:
         self._queue = deque([(0.0, 0.0)] * round(self._drive.dead_time / self._period))
         self.v = self.omega = 0.0
 
-    def step(self, v: float, omega: float) -> tuple[float, float]:
-        """Advance one period towards v [m/s], omega [rad/s]; return the left and right wheel speed in rad/s."""
+    def step(self, v: float, omega: float) -> tuple[WheelCommand, WheelCommand]:
+        """Advance one period towards v [m/s], omega [rad/s]; return what the left and the right servo are told."""
         robot, drive, dt = self._robot, self._drive, self._period
         self._queue.append((v, omega))
         v, omega = self._queue.popleft()
         v = min(max(v, -robot.max_reverse_speed), robot.max_speed)
         omega = min(max(omega, -robot.max_yaw_rate), robot.max_yaw_rate)
+        v_before, omega_before = self.v, self.omega
         self.v = _ramp(self.v, v, robot.max_acceleration * dt, drive.braking_ramp * dt)
         self.omega = _ramp(self.omega, omega, robot.max_yaw_acceleration * dt, drive.yaw_braking_ramp * dt)
         half = self.omega * robot.track / 2
-        return (self.v - half) / robot.wheel_radius, (self.v + half) / robot.wheel_radius
+        push = robot.mass * (self.v - v_before) / dt
+        turn = 2 * drive.yaw_inertia / robot.track * (self.omega - omega_before) / dt
+        radius = robot.wheel_radius
+        left = WheelCommand((self.v - half) / radius, radius / 2 * (push - turn))
+        right = WheelCommand((self.v + half) / radius, radius / 2 * (push + turn))
+        return left, right
 
 
 def _ramp(now: float, wanted: float, up: float, down: float) -> float:

@@ -72,7 +72,8 @@ def assemble(
     except (ValueError, OSError) as error:
         raise ModelError(f"{mjcf}: not a usable MuJoCo model: {error}") from error
     spec.option.timestep = physics_period
-    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    # Not implicitfast: it computes contact forces without the servos' implicit damping, so that driven wheels creep.
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.iterations = 30
     spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET.value

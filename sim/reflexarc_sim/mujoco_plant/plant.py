@@ -117,11 +117,13 @@ class MujocoPlant:
         data = self._data
         if self.time >= self._crowd_due - _EPS:
             self._ask_crowd()
-        data.ctrl[self._wheels] = self._drive.step(v, omega)
+        for wheel, told in zip(self._wheels, self._drive.step(v, omega), strict=True):
+            data.ctrl[wheel] = told.speed + told.torque / self._servo_gain
         self._move_pedestrians()
         self._disturb()
         for i in range(self._substeps):
             speed = math.hypot(data.qvel[0], data.qvel[1])
+            self._contacts.before_step(data)
             mujoco.mj_step(self._model, data)
             self._contacts.observe(data, self.time + (i + 1) * self._model.opt.timestep, speed)
         self._steps += 1
@@ -239,6 +241,7 @@ class MujocoPlant:
         self._model = self._assembly.model
         self._data = mujoco.MjData(self._model)
         self._wheels = [self._model.actuator(f"wheel_{side}").id for side in ("left", "right")]
+        self._servo_gain = float(self._model.actuator_gainprm[self._wheels[0], 0])
         self._base = self._model.body("base_link").id
         self._contacts = ContactRecorder(self._assembly)
         self._seed = seed
