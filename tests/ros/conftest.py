@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: PLC0415 - where ROS is absent these files must still be read, to be skipped with a reason
 """Real nodes as processes on a ROS domain of their own, and a probe that listens, speaks and waits with a timeout."""
 
 import os
@@ -13,7 +14,8 @@ import pytest
 SKIP_REASON = ""
 try:
     import rclpy
-    import reflexarc_msgs.msg
+    import reflexarc_msgs.msg  # noqa: F401
+
     import reflexarc_nodes.qos  # noqa: F401
 except ImportError as error:  # pragma: no cover - depends on the machine
     SKIP_REASON = f"ROS 2 or the built workspace is missing ({error}); run `make setup` and `. ./env.sh`"
@@ -54,7 +56,9 @@ class Probe:
 
         if name not in self.publishers:
             self.publishers[name] = advertise(self.node, name)
-            self.until(lambda: self.publishers[name].get_subscription_count() > 0, 20.0, f"a subscriber of {name}")
+            self.until(
+                lambda: self.publishers[name].get_subscription_count() > 0, 20.0, f"a subscriber of {name}"
+            )
         self.publishers[name].publish(message)
 
     def last(self, name):
@@ -164,6 +168,8 @@ def probe_and_graph(new_domain, tmp_path):
     yield probe, graph
     graph.stop()
     probe.close()
+    for name in graph.processes:  # shown by pytest when the test failed
+        print(f"--- {name}\n{graph.log(name)[-3000:]}")
 
 
 class Stack:
@@ -194,7 +200,9 @@ class Stack:
             self.close()
             self.runs += 1
             self.graph, self.probe = Graph(self.domain(), self.folder), None
-            self.probe = Probe(self.graph.domain).listen("odom", "verdict", "cmd_vel", "/diagnostics", "mission")
+            self.probe = Probe(self.graph.domain).listen(
+                "odom", "verdict", "cmd_vel", "/diagnostics", "mission"
+            )
             for node in self.NODES:
                 self.begin(node)
         self.until_moving()
@@ -204,7 +212,9 @@ class Stack:
         messages = self.probe.messages
         messages["odom"].clear()
         self.probe.until(
-            lambda: messages["odom"] and messages["odom"][-1].twist.twist.linear.x > 0.4, START_S, "the robot moves"
+            lambda: messages["odom"] and messages["odom"][-1].twist.twist.linear.x > 0.4,
+            START_S,
+            "the robot moves",
         )
 
     def close(self):
@@ -230,14 +240,19 @@ class FakeRobot:
     def publish(self, odom_age):
         """Publish one set of measurements; odometry is `odom_age` [s] old."""
         import numpy as np
-        from reflexarc_nodes import convert
 
         from reflexarc.core.plant import Scan
         from reflexarc.core.types import FIXED_FRAME, BaseState, Obstacles, Walls
+        from reflexarc_nodes import convert
 
         now = time.time()
         state = BaseState(
-            now - odom_age, FIXED_FRAME, np.zeros(3), np.zeros(2), Obstacles.none(now), Walls.none(FIXED_FRAME)
+            now - odom_age,
+            FIXED_FRAME,
+            np.zeros(3),
+            np.zeros(2),
+            Obstacles.none(now),
+            Walls.none(FIXED_FRAME),
         )
         scan = Scan(now, 0.0, 2 * np.pi / 360, 0.1, 15.0, np.full(360, np.inf))
         for name, message in (

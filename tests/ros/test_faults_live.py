@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: PLC0415 - where ROS is absent these files must still be read, to be skipped with a reason
 """Faults in the running graph: each ends in a safe stop within its declared time, and with a name.
 
 Times are judged in plant time where the plant lives (stamps of odom) and with room for a busy machine in wall time.
@@ -11,6 +12,8 @@ import pytest
 from reflexarc.core.faults import fault
 from reflexarc.core.interfaces import interface
 from reflexarc.core.wire import seconds
+from reflexarc_sim.missions import scenario_missions
+from reflexarc_sim.scenario import load_scenario
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -94,7 +97,9 @@ def test_killed_policy_stops_the_robot(stack):
     killed = seconds(probe.last("odom").header.stamp)
     graph.kill("task_policy_node")
     probe.messages["verdict"].clear()
-    first = probe.until(lambda: verdicts_with(probe, "proposal_stale"), 10.0, "a verdict with proposal_stale")[0]
+    first = probe.until(
+        lambda: verdicts_with(probe, "proposal_stale"), 10.0, "a verdict with proposal_stale"
+    )[0]
     assert is_zero(first.command)
     assert first.now - killed <= fault("proposal_stale").within_s + ROOM_S
     probe.until(lambda: abs(forward(probe.last("odom"))) < STOPPED, 10.0, "the robot stands")
@@ -107,8 +112,12 @@ def test_killed_arc_gives_the_plant_zero(stack):
     graph.kill("arc_node")
     killed = seconds(probe.last("odom").header.stamp)
     speed = forward(probe.last("odom"))
-    stands = probe.until(lambda: abs(forward(probe.last("odom"))) < STOPPED and probe.last("odom"), 20.0, "standstill")
-    braking = speed / 2.4 + 0.2  # guaranteed deceleration of the robot, and its latency with the discovery of the kill
+    stands = probe.until(
+        lambda: abs(forward(probe.last("odom"))) < STOPPED and probe.last("odom"), 20.0, "standstill"
+    )
+    braking = (
+        speed / 2.4 + 0.2
+    )  # guaranteed deceleration of the robot, and its latency with the discovery of the kill
     assert seconds(stands.header.stamp) - killed <= fault("cmd_vel_stale").within_s + braking + ROOM_S
     probe.messages["/diagnostics"].clear()
     level, text, values = probe.until(lambda: probe.health("plant_node"), 5.0, "diagnostics of the plant")
@@ -156,13 +165,22 @@ def test_mission_node_ends_with_a_reason_when_a_node_dies(probe_and_graph):
     from nav_msgs.msg import Odometry
 
     probe, graph = probe_and_graph
-    common = {"scenario": "sidewalk_calm", "use_sim_time": True, "out_dir": graph.folder / "out", "arc": False}
+    common = {
+        "scenario": "sidewalk_calm",
+        "use_sim_time": True,
+        "out_dir": graph.folder / "out",
+        "arc": False,
+    }
     process = graph.start("mission_node", **common, silence_s=1.0, start_timeout_s=60.0)
     message = Odometry()
     message.header.frame_id = "odom"
     message.pose.pose.orientation.w = 1.0
+    _, missions = scenario_missions(load_scenario("sidewalk_calm"), 0)
+    message.pose.pose.position.x, message.pose.pose.position.y = map(float, missions[0].start)
     probe.listen("mission")
-    probe.until(lambda: probe.publish("odom", message) or probe.messages["mission"], 30.0, "the mission starts")
+    probe.until(
+        lambda: probe.publish("odom", message) or probe.messages["mission"], 30.0, "the mission starts"
+    )
     probe.until(lambda: process.poll() is not None, 20.0, "mission_node ends after the silence")
     assert process.returncode == 1
     assert "node_killed: odom has been silent for" in graph.log("mission_node")

@@ -56,7 +56,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _ZERO,
         "the first complete state",
-        f"{_ARC}::test_missing_state_stops",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "state_stale",
@@ -74,7 +74,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_non_finite_state_stops",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "state_out_of_order",
@@ -83,7 +83,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_state_out_of_order_stops",
+        f"{_ARC}::test_state_older_than_the_last_one_is_refused",
     ),
     Fault(
         "frame_mismatch",
@@ -101,7 +101,7 @@ FAULTS: tuple[Fault, ...] = (
         _stale("obstacles"),
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_stale_obstacles_stop",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "obstacles_not_finite",
@@ -110,7 +110,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_non_finite_obstacles_stop",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "walls_stale",
@@ -119,7 +119,7 @@ FAULTS: tuple[Fault, ...] = (
         _stale("scan"),
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_stale_walls_stop",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "walls_not_finite",
@@ -128,7 +128,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _ZERO,
         _NEXT,
-        f"{_ARC}::test_non_finite_walls_stop",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "proposal_missing",
@@ -137,7 +137,7 @@ FAULTS: tuple[Fault, ...] = (
         TICK_S,
         _HOLD,
         "the first proposal",
-        f"{_ARC}::test_missing_proposal_holds",
+        f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "proposal_stale",
@@ -173,7 +173,7 @@ FAULTS: tuple[Fault, ...] = (
         0.0,
         "the proposal is scaled until every row of the barrier holds",
         "the next solved tick",
-        "tests/barrier/test_filter.py::test_solver_failure_falls_back_to_scaling",
+        "tests/arc/test_arc.py::test_failed_solver_sends_the_admissible_share_and_says_so",
     ),
     Fault(
         "postcheck_failed",
@@ -182,7 +182,7 @@ FAULTS: tuple[Fault, ...] = (
         0.0,
         "status BACKUP, zero velocity",
         "the next tick",
-        "tests/arc/test_postcheck.py::test_bad_command_becomes_zero",
+        "tests/arc/test_arc.py::test_post_check_refuses_what_a_broken_stage_lets_through",
     ),
     Fault(
         "tick_late",
@@ -227,7 +227,7 @@ FAULTS: tuple[Fault, ...] = (
         _stale("odom"),
         "no proposal is published, so the arc holds the robot",
         _NEXT,
-        "tests/ros/test_watchdog.py::test_stale_odom_silences_the_policy",
+        "tests/ros/test_watchdog.py::test_stale_odometry_silences_the_policy",
     ),
     Fault(
         "node_killed",

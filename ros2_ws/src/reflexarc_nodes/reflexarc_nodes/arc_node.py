@@ -11,7 +11,6 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,16 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from reflexarc.arc import ArcConfig, build_arc
+from reflexarc.arc import build_arc
 from reflexarc.arc.inputs import ArcInputs
 from reflexarc.core import wire
-from reflexarc.core.config import quantity, read_yaml
 from reflexarc.core.errors import ReflexArcError
-from reflexarc.core.interfaces import LIDAR_FRAME
 from reflexarc.core.types import Status, Verdict
+from reflexarc_nodes.arc_parameters import ArcParameters
 from reflexarc_nodes.base_node import EXIT_OK, NodeParts, Stop, main_of
 from reflexarc_nodes.convert import twist_to, verdict_to
 from reflexarc_nodes.health import Health, write_figures
 from reflexarc_nodes.pacer import Histogram, Pacer, TickStatistics
-from reflexarc_nodes.parameters import CommonParameters
 from reflexarc_nodes.qos import advertise, listen
 from reflexarc_nodes.realtime import enter_realtime, leave_realtime
 
@@ -38,21 +35,6 @@ DRAIN_LIMIT = 32
 """Messages taken at most before a tick, so that a flood cannot delay it without bound."""
 MISS_LIMIT = 0.01
 """Share of late ticks above which the node reports a warning."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArcParameters(CommonParameters):
-    """Parameters of arc_node; its limits come from the scenario, or from `arc_file` where there is none."""
-
-    robot: str = quantity("segway_e1", doc="robot when no scenario is given, a folder of models/")
-    arc_file: str = quantity(
-        "", doc="YAML file with ArcConfig keys when no scenario is given; empty: defaults"
-    )
-    needs_map: bool = quantity(True, doc="stand still until the map's keep-outs have arrived")
-    realtime_priority: int = quantity(
-        10, low=0, high=99, doc="FIFO priority of the loop where the system allows it; 0: normal scheduling"
-    )
-    lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
 
 
 class ArcNode(NodeParts, LifecycleNode):
@@ -70,7 +52,7 @@ class ArcNode(NodeParts, LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build and warm the arc; nothing moves."""
         try:
-            config = self._config()
+            config = self.params.arc_config()
             self.arc = build_arc(config)
             self.inputs = ArcInputs(config, self.params.needs_map, self.params.lidar_frame)
         except ReflexArcError as error:
@@ -176,12 +158,6 @@ class ArcNode(NodeParts, LifecycleNode):
         if self.params.out_dir and hasattr(self, "statistics"):
             figures = self.statistics.figures() | {"turn_p99_us": 1e6 * self.turns.quantile(0.99)}
             write_figures(Path(self.params.out_dir) / "arc.json", figures)
-
-    def _config(self) -> ArcConfig:
-        if self.params.scenario:
-            return self.params.load_scenario().arc_config
-        data = read_yaml(Path(self.params.arc_file)) if self.params.arc_file else {}
-        return ArcConfig.from_dict({"robot": self.params.robot, **data}, self.params.arc_file or "arc")
 
     def _store(self, decode: Callable[[Any], Any], keep: Callable[[Any], None]) -> Callable[[Any], None]:
         def store(message: Any) -> None:

@@ -18,6 +18,7 @@ from rclpy.node import Node
 
 from reflexarc.core import wire
 from reflexarc.core.config import quantity
+from reflexarc.core.errors import ReflexArcError
 from reflexarc.core.plant import PlantEvent
 from reflexarc.core.types import FIXED_FRAME, BaseState, Obstacles, Proposal, Walls
 from reflexarc.mission import MissionEnded, MissionMonitor, MissionStarted, RunStatistics
@@ -71,7 +72,7 @@ class MissionNode(NodeParts, Node):
         self.log = EventLog(self.folder)
         self.pending: list[PlantEvent] = []
         self.proposals: dict[float, Proposal] = {}
-        self.now, self.problem, self.over = 0.0, "", False
+        self.now, self.problem, self.broken, self.over = 0.0, "", "", False
         self.publishers_ = {name: advertise(self, name) for name in ("mission", "route", "keepouts")}
         self.publishers_["keepouts"].publish(
             walls_to(Walls(np.inf, FIXED_FRAME, self.world.keepouts), self.time.now())
@@ -99,7 +100,7 @@ class MissionNode(NodeParts, Node):
         while not stop.requested and not self.over:
             self.spin_for(pacer.remaining())
             pacer.begin()
-            self.problem = self.silence(time.monotonic())
+            self.problem = self.broken or self.silence(time.monotonic())
             self.over = bool(self.problem) or self.monitor.done or self.now >= self.scenario.duration_s
             if self.report():
                 self.log.write(self.now, "status", "", **self.counters())
@@ -159,7 +160,10 @@ class MissionNode(NodeParts, Node):
         )
         self.statistics.add_state(o.stamp, o.pose, o.twist)
         events, self.pending = self.pending, []
-        self._missions(self.monitor.update(o.stamp, state, events))
+        try:
+            self._missions(self.monitor.update(o.stamp, state, events))
+        except ReflexArcError as error:  # no route from where the robot ended up
+            self.broken = str(error)
 
     def _verdict(self, message: Any) -> None:
         self._hear("verdict")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of arc_node."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reflexarc.arc import ArcConfig
+from reflexarc.core.config import quantity, read_yaml
+from reflexarc.core.interfaces import LIDAR_FRAME
+from reflexarc_nodes.parameters import CommonParameters
+
+
+@dataclass(frozen=True, slots=True)
+class ArcParameters(CommonParameters):
+    """Parameters of arc_node; its limits come from the scenario, or from `arc_file` where there is none."""
+
+    robot: str = quantity("segway_e1", doc="robot when no scenario is given, a folder of models/")
+    arc_file: str = quantity(
+        "", doc="YAML file with ArcConfig keys when no scenario is given; empty: defaults"
+    )
+    needs_map: bool = quantity(True, doc="stand still until the map's keep-outs have arrived")
+    realtime_priority: int = quantity(
+        10, low=0, high=99, doc="FIFO priority of the loop where the system allows it; 0: normal scheduling"
+    )
+    lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
+
+    def arc_config(self) -> ArcConfig:
+        """Return what the arc shall be like.
+
+        Raises:
+            ConfigError: the scenario or the file is missing or not acceptable.
+        """
+        if self.scenario:
+            return self.load_scenario().arc_config
+        data = read_yaml(Path(self.arc_file)) if self.arc_file else {}
+        return ArcConfig.from_dict({"robot": self.robot, **data}, self.arc_file or "arc")
