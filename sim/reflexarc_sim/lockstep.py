@@ -183,7 +183,9 @@ class _Run:
                 self.statistics.add_mission(event)
                 text = f"mission {event.number} ended: {event.outcome} after {event.duration:.1f} s"
             for observer in self.observers:
-                observer.event(event.stamp, "mission", text, number=event.number)
+                goal = [float(c) for c in self.monitor.missions[event.number].goal]
+                ended = isinstance(event, MissionEnded)
+                observer.event(event.stamp, "mission", text, number=event.number, goal=goal, ended=ended)
 
     def _progress(self) -> Progress:
         statistics = self.statistics

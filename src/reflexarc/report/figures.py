@@ -21,6 +21,9 @@ from reflexarc.report.runlog import RunLog
 BINS = 600
 """Bins along the time axis; two points each is about one per pixel of the page."""
 PAGE_INCHES = 9.6
+MIN_LATENESS_MS = 1e-3
+"""Earlier and smaller values are drawn here, a logarithmic axis has no zero."""
+NICE_TICKS = tuple(digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
 STAGE_MERGE_S = 0.1
 """Shaded spans closer than this are drawn as one; below a pixel on the page."""
 
@@ -107,36 +110,36 @@ def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
 def tick_figure(log: RunLog, period: float) -> str:
     """Draw how long ticks took and, live, how late they began; `period` is the control period [s]."""
     used = log.tick_time[np.isfinite(log.tick_time)] * 1e6
-    late = log.lateness[np.isfinite(log.lateness)] * 1e3
+    late = np.maximum(log.lateness[np.isfinite(log.lateness)] * 1e3, MIN_LATENESS_MS)
     with mpl.rc_context(style.SETTINGS):
         figure, axes = plt.subplots(1, 2 if len(late) else 1, figsize=(PAGE_INCHES, 2.6), squeeze=False)
-        if len(used):
-            axes[0, 0].hist(used, bins=_log_bins(used), color=style.WITH_ARC)
-            axes[0, 0].set_xscale("log")
-            for quantile, dash in ((50, "-"), (99, "--")):
-                value = np.percentile(used, quantile)
-                axes[0, 0].axvline(
-                    value, color=style.INK, lw=1, ls=dash, label=f"p{quantile} = {value:.0f} µs"
-                )
-            _legend(axes[0, 0])
-        axes[0, 0].set_title("Time used by a tick [µs], ticks per bin")
-        axes[0, 0].set_yscale("log")
+        lines = [(np.percentile(used, q), f"p{q} = {np.percentile(used, q):.0f} µs") for q in (50, 99)]
+        _histogram(axes[0, 0], used, style.WITH_ARC, "Time used by a tick [µs], number of ticks", lines)
         if len(late):
-            axes[0, 1].hist(np.maximum(late, 1e-3), bins=_log_bins(np.maximum(late, 1e-3)), color=style.GREEN)
-            axes[0, 1].set_xscale("log")
-            axes[0, 1].set_yscale("log")
             limit = 0.5e3 * period
-            missed = float(np.mean(late > limit))
-            axes[0, 1].axvline(
-                limit,
-                color=style.VERMILION,
-                lw=1.2,
-                label=f"half a period, {missed:.2%} of ticks later than this",
-            )
-            axes[0, 1].set_title("How late ticks began [ms], ticks per bin")
-            _legend(axes[0, 1])
+            lines = [(limit, f"half a period; {np.mean(late > limit):.2%} of ticks are later")]
+            _histogram(axes[0, 1], late, style.GREEN, "How late ticks began [ms], number of ticks", lines)
         _align(figure)
         return svg(figure)
+
+
+def _histogram(
+    axis: Axes, values: Array, colour: str, title: str, lines: Sequence[tuple[float, str]]
+) -> None:
+    """Draw a histogram with both axes logarithmic and marked values."""
+    axis.hist(values, bins=_log_bins(values), color=colour)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    low, high = axis.get_xlim()
+    axis.set_xticks([t for t in NICE_TICKS if low <= t <= high])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
+    for (value, label), dash in zip(lines, ("-", "--"), strict=False):
+        axis.axvline(value, color=style.INK, lw=1.1, ls=dash, label=label)
+    axis.set_title(title)
+    top = axis.get_ylim()[1]
+    axis.set_ylim(0.7, 8 * top)
+    axis.legend(loc="upper right", handlelength=1.4)
 
 
 def _log_bins(values: Array) -> Array:

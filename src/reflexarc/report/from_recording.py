@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 
 from reflexarc.core import wire
-from reflexarc.core.types import BaseState, Obstacles, Walls
+from reflexarc.core.types import FIXED_FRAME, BaseState, Obstacles, Walls
 from reflexarc.report.recording import Recorded, Recording
 from reflexarc.report.runlog import RunLog, RunLogBuilder
 
 OUTCOME_WORDS = ("", "success", "cargo lost", "physical assistance", "timeout", "unfinished")
 """`MissionStatus.outcome` in words."""
+UNKNOWN_POSE, UNKNOWN_TWIST = np.full(3, np.nan), np.full(2, np.nan)
+"""Of ticks before the first odometry."""
 UNDER_WAY, ENDED = 1, 2
 """`MissionStatus.state`."""
 
 
 def log_from_recording(recording: Recording) -> RunLog:
     """Return the log of a recorded run: one row per verdict; without the arc, per odometry message.
+
+    Without the arc the proposal goes straight to the robot, as its command.
 
     Raises:
         RecordingError: the recording has no odometry.
@@ -27,17 +31,15 @@ def log_from_recording(recording: Recording) -> RunLog:
     _events(recording, log)
     _pedestrians(recording, log)
     odometry = _Series(recording.topic("odom"))
-    proposals = _Series(recording.optional_topic("proposal"))
     clearance = _Series(recording.optional_topic("clearance"))
     verdicts = recording.optional_topic("verdict")
+    proposals = _Series(recording.optional_topic("proposal" if verdicts else "cmd_vel"))
     for entry in verdicts or odometry.entries:
         verdict, record = wire.verdict_from(entry.message) if verdicts else (None, None)
         now = verdict.now if verdict else wire.seconds(entry.message.header.stamp)
         measured, proposal, near = odometry.at(now), proposals.at(now), clearance.at(now)
-        if measured is None:
-            continue
-        pose = wire.odometry_from(measured)
-        state = BaseState(now, pose.frame_id, pose.pose, pose.twist, Obstacles.none(now), Walls.none())
+        pose, twist = (UNKNOWN_POSE, UNKNOWN_TWIST) if measured is None else wire.odometry_from(measured)[3:]
+        state = BaseState(now, FIXED_FRAME, pose, twist, Obstacles.none(now), Walls.none())
         wanted = wire.proposal_from(proposal) if proposal is not None else None
         if verdict is not None:
             command = verdict.command
@@ -84,8 +86,9 @@ def _events(recording: Recording, log: RunLogBuilder) -> None:
         message = entry.message
         text = mission_text(message)
         if text:
-            details = {"position": [message.goal.x, message.goal.y]} if message.state == ENDED else {}
-            log.event(wire.seconds(message.header.stamp), "mission", text, number=message.number, **details)
+            details = {"number": message.number, "ended": message.state == ENDED}
+            goal = [message.goal.x, message.goal.y]
+            log.event(wire.seconds(message.header.stamp), "mission", text, goal=goal, **details)
 
 
 def _pedestrians(recording: Recording, log: RunLogBuilder) -> None:

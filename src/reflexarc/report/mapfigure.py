@@ -103,7 +103,7 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
             zorder=7,
             label=label,
         )
-    goals = [event["position"] for event in log.events_of("mission") if event.get("position")]
+    goals = [event["goal"] for event in log.events_of("mission") if event.get("ended")]
     if goals:
         axis.plot(
             *np.array(goals).T,
@@ -114,10 +114,11 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
             ms=13,
             ls="",
             zorder=6,
-            label="delivery",
+            label="goal",
         )
-    if len(log.pose):
-        axis.plot(*log.pose[0, :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start")
+    known = np.flatnonzero(np.isfinite(log.pose[:, 0]))
+    if len(known):
+        axis.plot(*log.pose[known[0], :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start")
 
 
 def _contact_groups(log: RunLog) -> list[tuple[str, str, str, list[list[float]]]]:
@@ -136,7 +137,7 @@ def _contact_groups(log: RunLog) -> list[tuple[str, str, str, list[list[float]]]
 
 def _view(logs: list[RunLog], world: WorldMap | None) -> tuple[float, float, float, float]:
     """Return the piece of the world worth drawing: all the robots' ways and a margin, within the bounds."""
-    points = np.concatenate([log.pose[:, :2] for log in logs])
+    points = np.concatenate([log.pose[np.isfinite(log.pose[:, 0]), :2] for log in logs])
     if len(points) == 0:
         return world.bounds if world else (0.0, 0.0, 1.0, 1.0)
     low, high = points.min(axis=0) - VIEW_MARGIN_M, points.max(axis=0) + VIEW_MARGIN_M

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
@@ -99,7 +100,10 @@ def _groups(runs: Sequence[LoadedRun]) -> list[tuple[int, list[LoadedRun]]]:
 
 def _tables(runs: Sequence[LoadedRun]) -> list[dict[str, Any]]:
     tables = []
-    for clock, words in (("live", "Live over ROS 2"), ("lockstep", "Lock-step")):
+    for clock, words, note in (
+        ("live", "Live over ROS 2", ""),
+        ("lockstep", "Lock-step", "; runs side by side, so tick times include waiting for busy cores"),
+    ):
         sides = [
             [run for run in runs if run.entry.clock == clock and run.entry.arc == arc and run.summary]
             for arc in (True, False)
@@ -107,7 +111,7 @@ def _tables(runs: Sequence[LoadedRun]) -> list[dict[str, Any]]:
         if any(sides):
             rows = comparison_rows(*([run.summary for run in side] for side in sides))
             seeds = sorted({run.entry.seed for side in sides for run in side})
-            tables.append({"caption": f"{words}, seeds {', '.join(map(str, seeds))}", "rows": rows})
+            tables.append({"caption": f"{words}, seeds {', '.join(map(str, seeds))}{note}", "rows": rows})
     return tables
 
 
@@ -116,7 +120,7 @@ def _pair(
 ) -> dict[str, Any]:
     """Return everything the page shows of one seed under one clock."""
     first = group[0].entry
-    drawn = [(run, run.log) for run in group if run.log is not None and len(run.log.time)]
+    drawn = [(run, run.log) for run in group if run.log is not None and np.isfinite(run.log.pose).any()]
     clock = "Live over ROS 2" if first.clock == "live" else "Lock-step"
     return {
         "title": f"{clock}, seed {first.seed}",

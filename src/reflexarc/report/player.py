@@ -13,16 +13,18 @@ FRAME_PERIOD_S = 0.1
 
 
 def player_data(log: RunLog, title: str) -> dict[str, Any]:
-    """Return `log` sampled at `FRAME_PERIOD_S`, ready for JSON; unknown values are None."""
-    if len(log.time) == 0:
-        return {"title": title, "frames": 0}
-    frames = np.arange(log.time[0], log.time[-1] + 1e-9, FRAME_PERIOD_S)
+    """Return `log` sampled at `FRAME_PERIOD_S`, ready for JSON; unknown values are None.
+
+    It begins with the first known pose; the log must have one.
+    """
+    first = np.flatnonzero(np.isfinite(log.pose[:, 0]))[0]
+    frames = np.arange(log.time[first], log.time[-1] + 1e-9, FRAME_PERIOD_S)
     tick = np.clip(np.searchsorted(log.time, frames), 0, len(log.time) - 1)
     tracks = _interpolate(log.track_time, log.tracks, frames)
     intervening = (log.changed > 0).any(axis=1) if log.changed.size else np.zeros(len(log.time), dtype=bool)
     return {
         "title": title,
-        "start": float(log.time[0]),
+        "start": float(log.time[first]),
         "frames": len(frames),
         "x": _rounded(log.pose[tick, 0], 2),
         "y": _rounded(log.pose[tick, 1], 2),

@@ -50,7 +50,7 @@ class RunLog:
     time: Array
     """Time of each tick, shape (n,). [s]"""
     pose: Array
-    """x, y, yaw of base_link, shape (n, 3). [m, m, rad]"""
+    """x, y, yaw of base_link, shape (n, 3); NaN before the first measurement. [m, m, rad]"""
     twist: Array
     """Measured forward and yaw velocity, shape (n, 2). [m/s, rad/s]"""
     proposal: Array
