@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scenario under both clocks: live over DDS and in lock-step, the same seed, compared."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is missing; run `make setup` and `. ./env.sh`")
+pytest.importorskip("reflexarc_nodes", reason="the workspace is not built; run `make setup` and `. ./env.sh`")
+
+from reflexarc.cli import main
+from reflexarc.report.rundir import RunEntry, load_run
+
+pytestmark = pytest.mark.ros
+
+SEED = 2
+EMPTY_STREET = ["--set", "crowd.source=none", "--set", "missions.count=1", "--duration", "40"]
+"""Without people nothing in the run is chaotic, so that both clocks must tell the same story."""
+PATH_TOLERANCE = 0.10
+"""Largest distance between both paths; a few centimetres come from latencies that lock-step does not have. [m]"""
+TIME_TOLERANCE = 2.0
+"""Largest difference between both durations; live, the policy starts a little later than the plant. [s]"""
+
+
+def run_in(clock, folder, capsys):
+    arguments = ["run", "sidewalk_calm", "--seed", str(SEED), "--no-compare", "--no-render", "--quiet", "--json"]
+    arguments += ["--out", str(folder), *EMPTY_STREET, *(["--lockstep"] if clock == "lockstep" else [])]
+    assert main(arguments) == 0
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    loaded = load_run(folder, RunEntry(clock, SEED, arc=True))
+    assert loaded.log is not None, loaded.notes
+    return summary, loaded.log
+
+
+def test_both_clocks_tell_the_same_story(tmp_path, capsys):
+    live, live_log = run_in("live", tmp_path / "live", capsys)
+    lockstep, lockstep_log = run_in("lockstep", tmp_path / "lockstep", capsys)
+    for key in ("missions", "successes", "contacts", "pedestrian_contacts", "seed"):
+        assert live[key] == lockstep[key], key
+    assert live["missions"] == live["successes"] == 1
+    assert abs(live_log.duration - lockstep_log.duration) < TIME_TOLERANCE
+    ours, theirs = live_log.pose[:, :2], lockstep_log.pose[:, :2]
+    gaps = [np.hypot(*(theirs - point).T).min() for point in ours[::20]]
+    assert max(gaps) < PATH_TOLERANCE
