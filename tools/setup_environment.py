@@ -37,7 +37,7 @@ class SetupError(Exception):
 
 def main() -> int:
     """Bring everything up to date and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Bring .venv, the workspace and env.sh up to date.")
     parser.add_argument(
         "--ros", choices=("wheels", "installed"), default="wheels", help="where ROS 2 comes from"
     )
