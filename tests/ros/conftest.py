@@ -267,3 +267,13 @@ class FakeRobot:
 @pytest.fixture
 def fake_robot():
     return FakeRobot
+
+
+@pytest.fixture(scope="session")
+def graph_class():
+    return Graph
+
+
+@pytest.fixture(scope="session")
+def probe_class():
+    return Probe

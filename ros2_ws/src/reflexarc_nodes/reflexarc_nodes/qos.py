@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from reflexarc.core.interfaces import Durability, Interface, Reliability, interface
@@ -45,6 +45,7 @@ def offered_qos(item: Interface) -> QoSProfile:
         depth=item.depth,
         reliability=_RELIABILITY[item.reliability],
         durability=_DURABILITY[item.durability],
+        liveliness=LivelinessPolicy.AUTOMATIC,
     )
     if math.isfinite(item.deadline_s):
         profile.deadline = Duration(nanoseconds=round(item.deadline_s * 1e9))
@@ -61,6 +62,7 @@ def newest_qos(item: Interface) -> QoSProfile:
         depth=1,
         reliability=_RELIABILITY[reliability],
         durability=_DURABILITY[item.durability],
+        liveliness=LivelinessPolicy.AUTOMATIC,
     )
 
 
@@ -71,6 +73,7 @@ def every_qos(item: Interface) -> QoSProfile:
         depth=EVERY_DEPTH,
         reliability=_RELIABILITY[item.reliability],
         durability=_DURABILITY[item.durability],
+        liveliness=LivelinessPolicy.AUTOMATIC,
     )
 
 
