@@ -50,7 +50,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     seeds.add_argument("--seed", metavar="N", help="seed of the run (default: the scenario's)")
     seeds.add_argument("--seeds", metavar="LIST", help="several seeds, such as 0-3 or 0,2,5")
     parser.add_argument(
-        "--duration", metavar="S", help="longest simulated time of each run [s] (default: the scenario's)"
+        "--duration",
+        metavar="S",
+        help="longest simulated time of each run [s] (default: the scenario's; when comparing live, at most 75)",
     )
     parser.add_argument(
         "--set",

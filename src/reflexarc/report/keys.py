@@ -8,9 +8,6 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
-HIDDEN = ("source", "where")
-"""Fields of a scenario that are no keys of its file."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Key:
@@ -29,7 +26,7 @@ def declared_keys(cls: type, prefix: str = "") -> Iterator[Key]:
     """Yield every key of a configuration dataclass and of those nested in it, in the order of declaration."""
     hints = typing.get_type_hints(cls)
     for item in dataclasses.fields(cls):
-        if item.name in HIDDEN:
+        if not item.compare:  # where a value came from, no key of the file
             continue
         path, hint = f"{prefix}{item.name}", hints[item.name]
         nested, is_list = _nested(hint)
@@ -45,7 +42,7 @@ def declared_keys(cls: type, prefix: str = "") -> Iterator[Key]:
 def current_keys(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield (dotted key, value with unit) of everything in the configuration `value`."""
     for item in dataclasses.fields(value):
-        if item.name in HIDDEN:
+        if not item.compare:  # where a value came from, no key of the file
             continue
         current, path = getattr(value, item.name), f"{prefix}{item.name}"
         if dataclasses.is_dataclass(current):

@@ -67,7 +67,10 @@ def _interpolate(time: Array, tracks: Array, frames: Array) -> Array:
     right = np.clip(np.searchsorted(time, frames), 1, len(time) - 1)
     span = np.maximum(time[right] - time[right - 1], 1e-9)
     weight = np.clip((frames - time[right - 1]) / span, 0.0, 1.0)[:, None, None]
-    return (1 - weight) * tracks[right - 1] + weight * tracks[right]
+    before, after = tracks[right - 1], tracks[right]
+    nearest = np.where(weight < 0.5, before, after)  # for those who are in only one of the two samples
+    mixed = (1 - weight) * before + weight * after
+    return np.where(np.isnan(mixed), nearest, mixed)
 
 
 def _rounded(values: Array, digits: int) -> list[float | None]:

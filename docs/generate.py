@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fill the generated parts of the documentation: `python docs/generate.py`; `--check` only compares.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->`. Tests compare every page with
+what this script would write, so no page can drift from the code.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/cli.md", "docs/scenarios.md")
+HELP_COLUMNS = "100"
+"""Width of the help texts; argparse takes it from the environment."""
+
+
+def filled(text: str, where: str = "page") -> str:
+    """Return `text` with every generated part written anew.
+
+    Raises:
+        ValueError: a part has no end or nobody generates it.
+    """
+    position = 0
+    while (start := text.find("<!-- generated: ", position)) >= 0:
+        name = text[start + len("<!-- generated: ") : text.index(" -->", start)]
+        end_mark = f"<!-- end of {name} -->"
+        end = text.find(end_mark, start)
+        if end < 0 or name not in PARTS:
+            raise ValueError(
+                f"{where}: the generated part {name!r} has no end or is none of {', '.join(PARTS)}"
+            )
+        head = f"<!-- generated: {name} -->\n\n"
+        body = head + PARTS[name]().strip() + "\n\n" + end_mark
+        text = text[:start] + body + text[end + len(end_mark) :]
+        position = start + len(body)
+    return text
+
+
+def command_line() -> str:
+    """Return the help text of every verb."""
+    from reflexarc.cli import VERBS, build_parser  # noqa: PLC0415 - after the width is set
+
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = HELP_COLUMNS
+    try:
+        parts = [f"## `reflexarc`\n\n```\n{build_parser(set()).format_help()}```"]
+        for verb in VERBS:
+            parser = build_parser({verb})._subparsers._group_actions[0].choices[verb]  # type: ignore[union-attr]
+            parts.append(f"## `reflexarc {verb}`\n\n```\n{parser.format_help()}```")
+    finally:
+        os.environ.pop("COLUMNS") if before is None else os.environ.__setitem__("COLUMNS", before)
+    return "\n\n".join(parts)
+
+
+def scenario_list() -> str:
+    """Return the scenarios that come with the project."""
+    from reflexarc_sim.scenario import load_scenario, scenario_names  # noqa: PLC0415
+
+    lines = ["| scenario | what happens |", "|---|---|"]
+    return "\n".join(
+        [*lines, *(f"| `{name}` | {load_scenario(name).description} |" for name in scenario_names())]
+    )
+
+
+def scenario_keys() -> str:
+    """Return every key of a scenario file."""
+    from reflexarc.report.keys import keys_table  # noqa: PLC0415
+    from reflexarc_sim.scenario import Scenario  # noqa: PLC0415
+
+    return keys_table(Scenario)
+
+
+def arc_keys() -> str:
+    """Return every key below `arc`."""
+    from reflexarc.arc import ArcConfig  # noqa: PLC0415
+    from reflexarc.report.keys import keys_table  # noqa: PLC0415
+
+    return keys_table(ArcConfig, "arc.")
+
+
+def evidence() -> str:
+    """Return the headline figures of every study that has results."""
+    lines = ["| study | figures of the last full run | machine, date |", "|---|---|---|"]
+    for path in sorted((ROOT / "benchmarks").glob("*/results.json")):
+        results = json.loads(path.read_text(encoding="utf-8"))
+        figures = "<br>".join(
+            f"{key.replace('_', ' ')}: **{_text(v)}**" for key, v in results["headline"].items()
+        )
+        machine = results["machine"]
+        where = f"{machine['processor']}, {machine['cores']} cores, {results['date']}"
+        lines.append(f"| [{path.parent.name}](benchmarks/{path.parent.name}) | {figures} | {where} |")
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "command line": command_line,
+    "scenarios": scenario_list,
+    "scenario keys": scenario_keys,
+    "arc keys": arc_keys,
+    "evidence": evidence,
+}
+
+
+def main() -> int:
+    """Write the pages, or with `--check` say which of them are out of date."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, exit with 1 if a page is out of date"
+    )
+    check = parser.parse_args().check
+    stale = []
+    for page in PAGES:
+        path = ROOT / page
+        before = path.read_text(encoding="utf-8")
+        after = filled(before, page)
+        if after != before:
+            stale.append(page)
+            if not check:
+                path.write_text(after, encoding="utf-8")
+    if stale:
+        print(f"{'out of date' if check else 'written'}: {', '.join(stale)}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
