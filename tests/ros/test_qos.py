@@ -17,7 +17,7 @@ def compatible(offered, requested):
     from rclpy.qos import QoSCompatibility, qos_check_compatible
 
     verdict, reason = qos_check_compatible(offered, requested)
-    assert verdict is QoSCompatibility.OK, reason
+    assert verdict == QoSCompatibility.OK, reason
 
 
 def test_the_check_finds_what_does_not_fit():
@@ -27,7 +27,7 @@ def test_the_check_finds_what_does_not_fit():
     from reflexarc_nodes.qos import every_qos
 
     verdict, _ = qos_check_compatible(qos_profile_sensor_data, every_qos(interface("odom")))
-    assert verdict is QoSCompatibility.ERROR
+    assert verdict == QoSCompatibility.ERROR
 
 
 @TOPICS
@@ -61,9 +61,9 @@ def test_a_best_effort_driver_reaches_whoever_acts_on_a_stream(item):
     from reflexarc_nodes import qos
 
     if item.is_stream:
-        assert qos.newest_qos(item).reliability is ReliabilityPolicy.BEST_EFFORT
+        assert qos.newest_qos(item).reliability == ReliabilityPolicy.BEST_EFFORT
         verdict, reason = qos_check_compatible(qos_profile_sensor_data, qos.newest_qos(item))
-        assert verdict is not QoSCompatibility.ERROR, reason
+        assert verdict != QoSCompatibility.ERROR, reason
 
 
 @TOPICS
@@ -77,7 +77,7 @@ def test_late_joiners_get_what_is_latched_on_both_ends(item):
         Durability.VOLATILE: DurabilityPolicy.VOLATILE,
     }[item.durability]
     for make in (qos.offered_qos, qos.newest_qos, qos.every_qos):
-        assert make(item).durability is expected
+        assert make(item).durability == expected
 
 
 def test_promised_deadline_is_offered():
