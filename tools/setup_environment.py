@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,8 @@ def setup(ros: str, bench: bool) -> None:
 
 def install_wheels(locks: list[str], ros: str) -> None:
     """Create the virtual environment and install the locked wheels into it."""
+    for stale in ("build", "install"):  # built against the environment that is replaced
+        shutil.rmtree(WORKSPACE / stale, ignore_errors=True)
     options = ["--clear"] + (["--system-site-packages"] if ros == "installed" else [])
     run("venv", [sys.executable, "-m", "venv", *options, str(VENV)], clean_environment())
     pip("wheels", "--no-deps", "--require-hashes", *(word for name in locks for word in ("-r", name)))
