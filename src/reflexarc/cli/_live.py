@@ -58,6 +58,7 @@ def run_live(request: RunRequest, entry: RunEntry, out: Path, display: RunDispla
     scenario = request.scenario
     world_map(make_world(scenario.world, entry.seed, load_robot(scenario.robot))).save(folder / "world.json")
     os.environ["ROS_DOMAIN_ID"] = str(choose_domain())
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # nobody else's robot is to listen
     display.begin(entry.title, request.duration)
     launch = Launch(find_launch_file("sim"), _arguments(request, entry, out, folder), folder)
     with launch:
