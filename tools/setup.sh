@@ -7,15 +7,18 @@
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-# A shell in which env.sh was sourced must give the same result as a fresh one.
-PATH=$(printf '%s' "$PATH" | sed "s#$root/.venv/bin:##g")
+# A shell in which env.sh was sourced must give the same result as a fresh one: take out what env.sh put in.
+without_ours() {
+  printf '%s' "$1" | awk -v RS=: -v here="$root/" -v other="${REFLEXARC_ROOT:-$root}/" \
+    '$0 != "" && index($0, here) != 1 && index($0, other) != 1 { printf "%s%s", colon, $0; colon = ":" }'
+}
+PATH=$(without_ours "$PATH")
 if [ -n "${REFLEXARC_ROOT:-}" ]; then
-  unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH VIRTUAL_ENV
-  unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
-  if [ -n "${ROS_DISTRO:-}" ]; then
-    echo "setup: env.sh is active beside ROS 2 $ROS_DISTRO; run this in a shell with only the installation sourced" >&2
-    exit 1
-  fi
+  AMENT_PREFIX_PATH=$(without_ours "${AMENT_PREFIX_PATH:-}")
+  CMAKE_PREFIX_PATH=$(without_ours "${CMAKE_PREFIX_PATH:-}")
+  LD_LIBRARY_PATH=$(without_ours "${LD_LIBRARY_PATH:-}")
+  PYTHONPATH=$(without_ours "${PYTHONPATH:-}")
+  unset VIRTUAL_ENV _ROS_WHEELS_BOOTSTRAP_COMPLETE
 fi
 
 # Usable: 3.11 to 3.13, with venv, pip and the C headers that the message packages are compiled against.

@@ -140,6 +140,7 @@ def base_environment(ros: str) -> dict[str, str]:
     environment["VIRTUAL_ENV"] = str(VENV)
     environment["PATH"] = f"{VENV / 'bin'}:{environment['PATH']}"
     if ros == "wheels":
+        environment.pop("PYTHONPATH", None)
         environment["AMENT_PREFIX_PATH"] = environment["CMAKE_PREFIX_PATH"] = str(VENV)
         environment["LD_LIBRARY_PATH"] = ":".join(ros_wheels.library_folders(VENV))
         # the wheels' start-up hook would start every interpreter twice only to set LD_LIBRARY_PATH
@@ -166,7 +167,7 @@ def write_env_file(base: dict[str, str], ros: str) -> None:
         name: [p for p in full.get(name, "").split(":") if p and not (name == "PATH" and p in inherited)]
         for name in PATH_VARIABLES
     }
-    plain = {"REFLEXARC_ROOT": str(ROOT), "VIRTUAL_ENV": str(VENV)}
+    plain = {"REFLEXARC_ROOT": str(ROOT), "REFLEXARC_ROS": ros, "VIRTUAL_ENV": str(VENV)}
     if ros == "wheels":
         plain["_ROS_WHEELS_BOOTSTRAP_COMPLETE"] = "1"
     elif "ROS_DISTRO" in full:

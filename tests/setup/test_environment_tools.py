@@ -142,13 +142,35 @@ def test_setup_without_a_usable_python_says_what_is_allowed(tmp_path):
 
 
 def test_setup_without_a_compiler_names_it(tmp_path):
-    for tool in ("sh", "dirname", "sed", "pwd", "gcc", "cmake", "make"):
+    for tool in ("sh", "awk", "dirname", "gcc", "cmake", "make"):
         (tmp_path / tool).symlink_to(
             next(p for d in os.environ["PATH"].split(":") if (p := Path(d) / tool).exists())
         )
     result = shell_setup({"PATH": str(tmp_path)})
     assert result.returncode == 1
     assert "g++ is missing" in result.stderr
+
+
+def test_what_env_sh_added_is_taken_out_again(tmp_path):
+    ours, report = TOOLS.parent / ".venv/bin", tmp_path / "report"
+    fake = tmp_path / "python3"
+    fake.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$PATH" "$PYTHONPATH" "${{VIRTUAL_ENV-unset}}" > {report}\nexit 1\n'
+    )
+    fake.chmod(0o755)
+    environment = {
+        "PATH": f"{ours}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{TOOLS.parent}/ros2_ws/install/x:/opt/ros/x",
+        "REFLEXARC_ROOT": str(TOOLS.parent),
+        "REFLEXARC_PYTHON": str(fake),
+        "VIRTUAL_ENV": str(TOOLS.parent / ".venv"),
+    }
+    assert shell_setup(environment).returncode == 1
+    path, python_path, venv = report.read_text().splitlines()
+    assert str(ours) not in path.split(":")
+    assert path
+    assert python_path == "/opt/ros/x"
+    assert venv == "unset"
 
 
 def test_lock_files_have_a_hash_for_every_wheel_and_name_no_index():

@@ -30,14 +30,13 @@ def examine() -> Iterator[Finding]:
         yield toolchain.check_program(name, oldest, toolchain.version_text)
     yield toolchain.check_disk(shutil.disk_usage(root or Path.cwd()).free)
     yield environment.check_venv(Path(sys.prefix), root)
-    distribution = os.environ.get("ROS_DISTRO")
+    installed = os.environ.get("REFLEXARC_ROS") == "installed"
     if root is not None:
         yield environment.check_env_file(root, os.environ)
-        locks = ["requirements.lock"] + ([] if distribution else ["requirements-ros.lock"])
+        locks = ["requirements.lock"] + ([] if installed else ["requirements-ros.lock"])
         yield environment.check_wheels([root / name for name in locks], environment.installed_version)
     yield environment.check_numba_cache(environment.numba_cache_folder())
-    ros = middleware.check_ros(run_python, distribution)
-    yield ros
+    yield middleware.check_ros(run_python, os.environ.get("ROS_DISTRO") if installed else None)
     if root is not None:
         prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if p]
         yield middleware.check_messages(root / "ros2_ws/src/reflexarc_msgs/msg", prefixes, run_python)
