@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pieces of the command line and the report that work alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from reflexarc.cli import _domain
 from reflexarc.cli._display import counters_text
-from reflexarc.cli._film import interesting_moment
+from reflexarc.cli._film import film_run, interesting_moment
 from reflexarc.cli._request import parse_seeds
 from reflexarc.cli._tail import JsonLines
 from reflexarc.core.errors import ConfigError
@@ -14,7 +17,9 @@ from reflexarc.core.plant import CargoEvent, ContactClass, ContactEvent
 from reflexarc.core.types import BaseState, Intervention, Mode, Obstacles, Proposal, Status, Verdict, Walls
 from reflexarc.report.figures import thin
 from reflexarc.report.player import player_data
+from reflexarc.report.rundir import RunEntry
 from reflexarc.report.runlog import RunLog, RunLogBuilder
+from reflexarc_sim.scenario import load_scenario
 
 
 @pytest.mark.parametrize(
@@ -61,11 +66,9 @@ def test_json_lines_are_read_once_and_unfinished_ones_later(tmp_path):
 
 
 def test_counters_leave_out_what_is_not_known():
-    assert (
-        counters_text({"successes": "1/2", "contacts": 0, "min_distance_m": float("inf")})
-        == "missions 1/2 · contacts 0"
-    )
-    assert counters_text({"min_distance_m": 0.416}) == "closest 0.42 m"
+    known = {"successes": "1/2", "contacts": 0, "min_distance_m": float("inf"), "interventions": None}
+    assert counters_text(known) == "1/2 missions · 0 contacts"
+    assert counters_text({"min_distance_m": 0.416, "interventions": 3}) == "3 acts · 0.42 m"
 
 
 def test_thinning_keeps_every_spike_and_every_gap():
@@ -141,3 +144,44 @@ def test_the_player_gets_ten_frames_a_second_and_no_nan():
     assert data["clearance"] == [2.0] * 11
     assert data["people"][0][:4] == [0.0, 0.0, 0.0, 0.0]
     assert data["people"][0][4:] == [None, None]
+
+
+class BlindPlant:
+    """A plant on a machine that cannot draw."""
+
+    time = 0.0
+    render_problem = "no pictures: no EGL here"
+
+    def reset(self, seed):
+        self.time = 0.0
+
+    def step(self, command):
+        self.time += 0.005
+
+    def render(self, camera):
+        return None
+
+    def close(self):
+        pass
+
+
+def test_where_rendering_does_not_work_the_caption_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr("reflexarc_sim.make_plant", lambda scenario: BlindPlant())
+    log_of([False] * 100).save(tmp_path / "log.npz")
+    request = SimpleNamespace(scenario=None)
+    caption = film_run(request, tmp_path, RunEntry("lockstep", 0, True))
+    assert caption == "rendering does not work here: no pictures: no EGL here"
+    assert not (tmp_path / "film.gif").exists()
+
+
+@pytest.mark.render
+def test_a_film_of_the_real_plant_shows_more_than_one_picture(tmp_path):
+    scenario = load_scenario("sidewalk_calm")
+    log_of([False] * 300).save(tmp_path / "log.npz")
+    caption = film_run(SimpleNamespace(scenario=scenario), tmp_path, RunEntry("lockstep", 0, True))
+    if "rendering does not work here" in caption:
+        pytest.skip(caption)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames > 5
+        assert film.width == 480
+    assert "closest approach" in caption

@@ -146,3 +146,18 @@ def wait_until_moving(path: Path, running: subprocess.Popen) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("the run never got going")
+
+
+def test_an_interrupt_stops_every_node_and_exits_with_130(tmp_path):
+    out = tmp_path / "out"
+    running = subprocess.Popen(
+        command("--no-compare", "--duration", "30", "--out", str(out)),
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    wait_until_moving(out / "live-seed0-with-arc" / "events.jsonl", running)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert read_recording(out / "live-seed0-with-arc" / "run.mcap").complete
+    assert [line for line in processes() if str(out) in line[1]] == []

@@ -17,13 +17,12 @@ from rich.table import Table
 from reflexarc.report.comparison import ABSENT, Row
 
 COUNTERS = {
-    "successes": "missions",
-    "contacts": "contacts",
-    "interventions": "acts",
-    "min_distance_m": "closest",
+    "successes": "{} missions",
+    "contacts": "{} contacts",
+    "interventions": "{} acts",
+    "min_distance_m": "{:.2f} m",
 }
-"""Running counter to the word shown for it."""
-
+"""Running counter to the words shown for it: missions, contacts, interventions, smallest clearance."""
 PIPED_WIDTH = 140
 """Columns where the output is no terminal."""
 
@@ -37,8 +36,8 @@ class RunDisplay:
             self.console.width = PIPED_WIDTH
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            TextColumn("{task.completed:5.1f} of {task.total:.0f} s, wall"),
+            BarColumn(bar_width=8),
+            TextColumn("{task.completed:.1f}/{task.total:.0f} s"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[counters]}"),
             console=self.console,
@@ -82,13 +81,12 @@ class RunDisplay:
 
 
 def counters_text(counters: Mapping[str, Any]) -> str:
-    """Return the known counters in words, such as `missions 1 · contacts 0 · closest 0.42 m`."""
+    """Return the known counters in words, such as `1/2 missions · 0 contacts · 0.42 m`."""
     parts = []
-    for key, word in COUNTERS.items():
+    for key, words in COUNTERS.items():
         value = counters.get(key)
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            continue
-        parts.append(f"{word} {value:.2f} m" if key == "min_distance_m" else f"{word} {value}")
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
+            parts.append(words.format(value))
     return " · ".join(parts)
 
 

@@ -97,13 +97,14 @@ def _watch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -
             stamp = event.get("stamp", event.get("time"))
             if isinstance(stamp, int | float) and stamp > simulated:
                 simulated, moved = float(stamp), time.monotonic()
-            counters |= event if event.get("kind") == "status" else {}
+            if event.get("kind") == "status":
+                counters = event | {"successes": f"{event.get('successes')}/{event.get('missions')}"}
         if simulated > 0.0:
             display.update(entry.title, simulated, counters)
         if time.monotonic() - moved > STALL_S:
             where = f"at {simulated:.1f} s for {STALL_S:.0f} s"
             return f"simulated time stood still {where}; logs in {folder / 'log'}"
-        launch.wait(POLL_S)
+        time.sleep(POLL_S)  # an interrupt inside Thread.join would make Python 3.11 take the thread for ended
     return ""
 
 

@@ -118,7 +118,9 @@ def _draw_run(axis: Axes, log: RunLog, colour: str) -> None:
         )
     known = np.flatnonzero(np.isfinite(log.pose[:, 0]))
     if len(known):
-        axis.plot(*log.pose[known[0], :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start")
+        axis.plot(
+            *log.pose[known[0], :2], "o", color="white", mec=colour, mew=1.6, ms=6, zorder=6, label="start"
+        )
 
 
 def _contact_groups(log: RunLog) -> list[tuple[str, str, str, list[list[float]]]]:

@@ -154,8 +154,9 @@ def _figures(
             result += [
                 _figure(figures.speed_figure(log, stages)),
                 _figure(figures.margin_figure(log, stages)),
-                _figure(figures.tick_figure(log, info.control_period)),
             ]
+            if np.isfinite(log.tick_time).any():
+                result.append(_figure(figures.tick_figure(log, info.control_period)))
     return result
 
 

@@ -48,7 +48,7 @@ class RunEntry:
     def title(self) -> str:
         """Words for headings."""
         clock = "live" if self.clock == "live" else "lock-step"
-        return f"{clock}, {'with' if self.arc else 'without'} arc, seed {self.seed}"
+        return f"{clock} {'with' if self.arc else 'without'} arc, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
