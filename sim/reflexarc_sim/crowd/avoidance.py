@@ -8,7 +8,8 @@ already tends to; on its right-hand side when the encounter is exactly head-on. 
 predicted distance of closest approach (Olivier et al., Gait & Posture 2012); this is that rule for one partner. Among
 themselves pedestrians interact by jupedsim's model.
 
-One that has just been bumped steps aside, at right angles to the robot's heading.
+Whoever is aware of the robot does not walk into it: the speed towards its footprint is at most what can be braked
+before it, v <= sqrt(2 a (gap - c)). One that has just been bumped steps aside, at right angles to the robot's heading.
 """
 
 import math
@@ -25,6 +26,8 @@ PASSING_DISTANCE = (
 AIM_DISTANCE = 1.25  # [m] R_aim > R, so that aiming there resolves the conflict
 ASIDE_RANGE = 2.0  # [m] a bumped pedestrian keeps stepping aside while the robot is this near
 BESIDE = 0.35  # [m] lateral offset from which it is beside the robot rather than in front of it or behind it
+_BRAKING = 1.5  # [m/s^2] a walking person stops without effort
+_GAP = 0.10  # [m] that an aware person leaves
 _HEAD_ON = 0.05  # [m] miss smaller than this has no side yet
 
 
@@ -88,6 +91,33 @@ def step_aside(walker: Walker, robot_pose: Array) -> tuple[Array | None, int]:
     aim = walker.position + side * AIM_DISTANCE * left
     aim[1] = min(max(aim[1], walker.y_range[0]), walker.y_range[1])
     return aim, side
+
+
+def keep_off(walker: Walker, robot_pose: Array, robot_size: tuple[float, float], radius: float) -> Array:
+    """Return the walker's velocity, shape (2,) [m/s], without what would carry it into the robot.
+
+    Args:
+        walker: whose velocity is to be limited.
+        robot_pose: x, y, yaw of the robot, shape (3,). [m, m, rad]
+        robot_size: length and width of its footprint. [m]
+        radius: of the walker. [m]
+    """
+    ahead = np.array([math.cos(robot_pose[2]), math.sin(robot_pose[2])])
+    left = np.array([-ahead[1], ahead[0]])
+    offset = walker.position - robot_pose[:2]
+    local = np.array([offset @ ahead, offset @ left])
+    half = np.array(robot_size) / 2
+    out = local - np.clip(local, -half, half)
+    distance = math.hypot(*out)
+    if distance < 1e-9:  # inside: straight out from the centre
+        out, distance = local, max(math.hypot(*local), 1e-9)
+        gap = -radius
+    else:
+        gap = distance - radius
+    normal = (out[0] * ahead + out[1] * left) / distance
+    approach = -float(walker.velocity @ normal)
+    allowed = math.sqrt(2.0 * _BRAKING * max(gap - _GAP, 0.0))
+    return walker.velocity + max(approach - allowed, 0.0) * normal
 
 
 def _on_a_free_side(

@@ -25,6 +25,8 @@ class Surroundings:
     """x, y, yaw of the robot, shape (3,). [m, m, rad]"""
     robot_velocity: Array
     """Velocity of the robot in the fixed frame, shape (2,). [m/s]"""
+    robot_size: tuple[float, float]
+    """Length and width of its footprint. [m]"""
     touched: frozenset[int]
     """Pedestrians that the robot has touched since the last decision."""
 

@@ -11,10 +11,11 @@
 
 The robot is not an agent of jupedsim, because every agent would see it. jupedsim decides how people walk among each
 other; the bodies in the plant follow their agents. An agent whose body was pushed away is taken out and put back where
-the body is; while somebody who was bumped is startled or steps aside, that overrides its agent.
+the body is; while somebody is startled, steps aside or brakes before the robot, that overrides its agent.
 """
 
 import math
+from collections.abc import Container
 
 import jupedsim as jps
 import numpy as np
@@ -22,7 +23,7 @@ import shapely
 
 from reflexarc.core.errors import ConfigError, PlantError
 from reflexarc.core.types import Array
-from reflexarc_sim.crowd.avoidance import Walker, evasive_aim, step_aside
+from reflexarc_sim.crowd.avoidance import Walker, evasive_aim, keep_off, step_aside
 from reflexarc_sim.crowd.base import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings
 from reflexarc_sim.scenario import CrowdConfig
 from reflexarc_sim.world import World
@@ -31,6 +32,7 @@ ALERT_TIME = 5.0  # [s] a distracted pedestrian stays attentive for this long af
 _STARTLE_TIME = 0.6  # [s] and stands still for this long first
 _START_DISTANCE = 3.0  # [m] nobody starts nearer to the robot
 _SPACING = 0.8  # [m] least distance between two people at the start
+_TRIES = 100  # draws per person before the street counts as full
 _LANE_MARGIN = (
     0.9  # [m] aims keep this far from the edges of the walkable area, clear of the furniture strips
 )
@@ -125,7 +127,13 @@ class Walkers:
         now = np.array([self._sim.agent(agent_id).position for agent_id in self._agents]).reshape(-1, 2)
         self._velocity = (now - self._position) / CROWD_PERIOD
         self._position = now
-        self._follow_pushed_bodies(seen)
+        for i in np.flatnonzero(aware):
+            if i not in evading:
+                walker = Walker(seen.bodies[i], self._velocity[i], 0, self._lanes)
+                kept = keep_off(walker, seen.robot_pose, seen.robot_size, PEDESTRIAN_RADIUS)
+                if np.any(kept != walker.velocity):
+                    evading[int(i)] = kept
+        self._follow_pushed_bodies(seen, evading)
         position, velocity = self._position.copy(), self._velocity.copy()
         for i, wanted in evading.items():
             velocity[i] = wanted
@@ -167,10 +175,11 @@ class Walkers:
             self._goal[i, 1] = self._rng.uniform(*self._lanes)
             self._best[i], self._checked[i] = left, now
 
-    def _follow_pushed_bodies(self, seen: Surroundings) -> None:
+    def _follow_pushed_bodies(self, seen: Surroundings, evading: Container[int]) -> None:
         """Put agents back to where their bodies are, where these differ by more than `_RESYNC`."""
         gap = np.hypot(*(self._position - seen.bodies).T)
-        pushed = (gap > _RESYNC) & (seen.time < self._alert_until)
+        own_way = np.array([i in evading for i in range(self.count)], bool)
+        pushed = (gap > _RESYNC) & (own_way | (seen.time < self._alert_until))
         for i in np.flatnonzero(pushed | (gap > _LOST)):
             old = self._agents[i]
             try:
@@ -193,17 +202,18 @@ class Walkers:
 
     def _spread(self, n: int, robot: Array) -> Array:
         """Draw start positions in metres, shape (n, 2)."""
-        placed: list[Array] = []
-        for _ in range(2000 * max(n, 1)):
-            if len(placed) == n:
+        placed = np.full((n, 2), np.inf)
+        count = 0
+        for _ in range(_TRIES * n):
+            if count == n:
                 break
             p = np.array([self._rng.uniform(*self._ends), self._rng.uniform(*self._lanes)])
-            if np.hypot(*(p - robot)) >= _START_DISTANCE + PEDESTRIAN_RADIUS and all(
-                np.hypot(*(p - q)) >= _SPACING for q in placed
-            ):
-                placed.append(p)
-        if len(placed) < n:
+            spaced = np.all(np.hypot(*(placed[:count] - p).T) >= _SPACING)
+            if spaced and np.hypot(*(p - robot)) >= _START_DISTANCE + PEDESTRIAN_RADIUS:
+                placed[count] = p
+                count += 1
+        if count < n:
             raise ConfigError(
-                f"crowd.count: there is room for {len(placed)} pedestrians in this world, not for {n}"
+                f"crowd.count: there is room for {count} pedestrians in this world, not for {n}"
             )
-        return np.array(placed).reshape(-1, 2)
+        return placed

@@ -6,12 +6,13 @@ robot's acceleration, slowing down at the (steeper) braking ramp. Differential d
 
     w_left = (v - omega b / 2) / r,   w_right = (v + omega b / 2) / r   [rad/s]
 
-The wheels' velocity servos with their torque limit are in the MJCF. They get the torque that the ramp needs as a feed-forward,
+The wheels' velocity servos with their torque limit are in the MJCF. They get the torque that the ramp needs as a
+feed-forward,
 
     tau_left, tau_right = r / 2 (m dv/dt -+ 2 I / b domega/dt)   [N m]
 
-with the robot's mass m (cargo is not known to the drive) and yaw inertia I. Servos, ramps and feed-forward together are what
-`max_deceleration` and `actuation_latency` in robot.yaml were measured on.
+with the robot's mass m (cargo is not known to the drive) and yaw inertia I. Servos, ramps and feed-forward together are
+what `max_deceleration` and `actuation_latency` in robot.yaml were measured on.
 """
 
 import math

@@ -286,9 +286,9 @@ class MujocoPlant:
         self._crowd_due += CROWD_PERIOD
         before = self._intent.present
         position, _ = self._bodies()
-        seen = Surroundings(
-            self.time, position, self.pose, data.qvel[:2].copy(), self._contacts.take_touched()
-        )
+        size = self.robot.length, self.robot.width
+        touched = self._contacts.take_touched()
+        seen = Surroundings(self.time, position, self.pose, data.qvel[:2].copy(), size, touched)
         self._intent = intent = self._crowd.step(seen)
         changed = before != intent.present
         if changed.any():
