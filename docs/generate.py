@@ -85,8 +85,11 @@ def arc_keys() -> str:
 
 def evidence() -> str:
     """Return the headline figures of every study that has results."""
+    paths = sorted((ROOT / "benchmarks").glob("*/results.json"))
+    if not paths:
+        return "No study has been repeated in full yet; `reflexarc bench --list` names them."
     lines = ["| study | figures of the last full run | machine, date |", "|---|---|---|"]
-    for path in sorted((ROOT / "benchmarks").glob("*/results.json")):
+    for path in paths:
         results = json.loads(path.read_text(encoding="utf-8"))
         figures = "<br>".join(
             f"{key.replace('_', ' ')}: **{_text(v)}**" for key, v in results["headline"].items()

@@ -142,7 +142,10 @@ def _write_results(
     }
     path = folder / "results.json"
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"{folder.name}: wrote {path}", file=sys.stderr)
+    print(
+        f"{folder.name}: wrote {path}; `python docs/generate.py` brings the README up to date",
+        file=sys.stderr,
+    )
 
 
 def _say(name: str) -> Callable[[str], None]:

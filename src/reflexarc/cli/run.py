@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     request = make_request(args)
     keep = request.keep
     out = request.out if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))
+    entries: list[Any] = []
     try:
         with RunDisplay(quiet=args.quiet or not sys.stderr.isatty() and args.json) as display:
             entries = _execute(request, out, display)
@@ -129,8 +130,10 @@ def run(args: argparse.Namespace) -> int:
                 raise ReflexArcError("no run left a summary")
         return 1 if problems else 0
     finally:
-        if not keep:
-            shutil.rmtree(out, ignore_errors=True)
+        if not keep and not any((out / entry.folder / "log").exists() and entry.problem for entry in entries):
+            shutil.rmtree(
+                out, ignore_errors=True
+            )  # the logs of a live run that failed are named in its message
 
 
 def _execute(request: Any, out: Path, display: Any) -> list[Any]:
