@@ -34,12 +34,12 @@ class Probe:
     """A node in the test's own process."""
 
     def __init__(self, domain):
-        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.experimental import EventsExecutor
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = rclpy.create_node("probe", context=self.context, enable_rosout=False)
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor = EventsExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.messages = defaultdict(list)
         self.publishers = {}
@@ -65,7 +65,10 @@ class Probe:
         return self.messages[name][-1] if self.messages[name] else None
 
     def spin(self, duration=0.02):
+        """Wait up to `duration` [s] for something to arrive, and take what is there."""
         self.executor.spin_once(timeout_sec=duration)
+        for _ in range(50):
+            self.executor.spin_once(timeout_sec=0.0)
 
     def until(self, condition, timeout, what):
         end = time.monotonic() + timeout

@@ -141,3 +141,22 @@ def test_a_clock_message_that_runs_backwards_is_shown_even_if_undone_at_once():
     clock.update(10.01)
     assert clock.now() == 2.0
     assert clock.now() == pytest.approx(10.01)
+
+
+def test_refused_real_time_scheduling_is_said_and_the_loop_goes_on(monkeypatch):
+    import gc
+    import os
+
+    from reflexarc_nodes.realtime import enter_realtime, leave_realtime
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    try:
+        assert "Operation not permitted" in enter_realtime(10)
+        assert enter_realtime(0) == ""
+        assert not gc.isenabled()
+    finally:
+        leave_realtime()
+    assert gc.isenabled()

@@ -7,6 +7,7 @@ import time
 import pytest
 import yaml
 
+from reflexarc.core.errors import RecordingError
 from reflexarc.core.interfaces import INTERFACES
 from reflexarc.core.wire import seconds
 from reflexarc.report.recording import read_recording
@@ -102,3 +103,18 @@ def test_a_definition_lists_every_message_in_it():
         "builtin_interfaces/Time",
     ):
         assert text.count(f"MSG: {part}\n") == 1
+
+
+def test_a_full_disk_ends_the_recorder_with_a_reason(tmp_path):
+    from reflexarc_nodes.recording import RecordingWriter
+
+    class FullDisk:
+        closed = False
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+    writer = RecordingWriter(tmp_path / "run.mcap")
+    writer._file = FullDisk()
+    with pytest.raises(RecordingError, match="No space left on device; what was written is readable"):
+        writer.flush()

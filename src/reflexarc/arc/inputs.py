@@ -92,7 +92,7 @@ class ArcInputs:
         self._state, self._walls = None, None
         self._scan = scan
         if frame_id != self.lidar_frame:
-            self._walls = Walls(scan.stamp, frame_id or "(empty)", np.zeros((0, 4)))
+            self._walls = Walls(scan.stamp, f"scan in {frame_id!r}", np.zeros((0, 4)))
 
     def add_keepouts(self, keepouts: Walls) -> None:
         """Take the map's keep-outs; the next scan brings them into the state."""

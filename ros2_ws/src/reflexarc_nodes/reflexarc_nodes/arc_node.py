@@ -83,9 +83,9 @@ class ArcNode(NodeParts, LifecycleNode):
         """Acknowledge latched faults, forget old inputs and begin to tick."""
         self.arc.reset()
         self.inputs.forget()
-        self._restart()
         if refused := enter_realtime(self.params.realtime_priority):
             self.get_logger().info(refused)
+        self._restart()
         self.active = True
         return super().on_activate(state)
 
