@@ -9,7 +9,10 @@ from typing import Any, Protocol
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.types import Array, BaseState, Proposal
 
-_BUILT_IN = {"route_follower": "reflexarc.policies.route_follower:RouteFollower"}
+_BUILT_IN = {
+    "dwa": "reflexarc.policies.dwa:Dwa",
+    "route_follower": "reflexarc.policies.route_follower:RouteFollower",
+}
 
 
 class TaskPolicy(Protocol):
