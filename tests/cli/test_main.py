@@ -76,8 +76,9 @@ def test_no_verb_prints_the_help_and_an_unknown_one_lists_the_verbs(capsys):
         (["sidewalk_calm", "--set", "robot=golem"], "allowed: segway_e1"),
         (
             ["sidewalk_calm", "--set", "policy.name=ouija"],
-            "unknown policy 'ouija'; allowed: package.module:Class, route",
+            "unknown policy 'ouija'",
         ),
+        (["sidewalk_calm", "--set", "policy.name=ouija"], "route_follower"),
         (["sidewalk_calm", "--set", "policy.params={sped: 1}"], "sped"),
         (["sidewalk_calm", "--set", "crowd.count"], "expected key=value"),
         (["sidewalk_calm", "--seed", "-3"], "--seed '-3': expected one whole number >= 0"),
