@@ -20,6 +20,8 @@ from reflexarc_sim.missions import plan_missions
 from reflexarc_sim.plants import make_plant
 from reflexarc_sim.scenario import Scenario
 
+J_PER_KWH = 3.6e6
+
 
 class RunObserver(Protocol):
     """Something that wants to see a run as it happens: a log for the report, a recording."""
@@ -178,14 +180,19 @@ class _Run:
         for event in events:
             if isinstance(event, MissionStarted):
                 self.policy.reset(event.route)
+                details: dict[str, Any] = {"state": "started"}
                 text = f"mission {event.number} started, goal ({event.goal[0]:.1f}, {event.goal[1]:.1f}) m"
             else:
                 self.statistics.add_mission(event)
+                details = {"state": "ended", "outcome": str(event.outcome), "duration": event.duration}
                 text = f"mission {event.number} ended: {event.outcome} after {event.duration:.1f} s"
+            details["energy_kwh"] = self.plant.traction_energy / J_PER_KWH
             for observer in self.observers:
                 goal = [float(c) for c in self.monitor.missions[event.number].goal]
                 ended = isinstance(event, MissionEnded)
-                observer.event(event.stamp, "mission", text, number=event.number, goal=goal, ended=ended)
+                observer.event(
+                    event.stamp, "mission", text, number=event.number, goal=goal, ended=ended, **details
+                )
 
     def _progress(self) -> Progress:
         statistics = self.statistics

@@ -58,6 +58,8 @@ class MujocoPlant:
         self._camera: Camera | None = None
         self._seed: int | None = None
         self._steps = 0
+        self.traction_energy = 0.0
+        """Mechanical energy at the wheels since reset, integral of |torque x speed|. [J]"""
 
     @property
     def time(self) -> float:
@@ -78,6 +80,7 @@ class MujocoPlant:
             ModelError: the model does not compile.
         """
         self._steps = 0
+        self.traction_energy = 0.0
         self._build(seed)
         self._drive.reset()
         self._contacts.reset()
@@ -125,6 +128,8 @@ class MujocoPlant:
             speed = math.hypot(data.qvel[0], data.qvel[1])
             self._contacts.before_step(data)
             mujoco.mj_step(self._model, data)
+            power = np.abs(data.actuator_force[self._wheels] * data.actuator_velocity[self._wheels]).sum()
+            self.traction_energy += float(power) * self._model.opt.timestep
             self._contacts.observe(data, self.time + (i + 1) * self._model.opt.timestep, speed)
         self._steps += 1
         self._check()

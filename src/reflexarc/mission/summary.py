@@ -147,6 +147,11 @@ class RunStatistics:
         self.missions.append(ended)
 
     @property
+    def distance(self) -> float:
+        """Way driven so far. [m]"""
+        return self._distance
+
+    @property
     def pedestrian_contacts(self) -> list[ContactEvent]:
         """Contacts with people so far."""
         return [c for c in self.contacts if c.contact_class is ContactClass.PEDESTRIAN]

@@ -86,7 +86,10 @@ def _events(recording: Recording, log: RunLogBuilder) -> None:
         message = entry.message
         text = mission_text(message)
         if text:
-            details = {"number": message.number, "ended": message.state == ENDED}
+            details = {"number": message.number, "ended": message.state == ENDED, "state": "started"}
+            if message.state == ENDED:
+                word = OUTCOME_WORDS[message.outcome].replace(" ", "_")
+                details |= {"state": "ended", "outcome": word, "duration": message.duration}
             goal = [message.goal.x, message.goal.y]
             log.event(wire.seconds(message.header.stamp), "mission", text, goal=goal, **details)
 

@@ -187,6 +187,11 @@ class RunLogBuilder:
                     position=[float(c) for c in event.position],
                     impulse=float(event.impulse),
                     robot_speed=float(event.robot_speed),
+                    start=float(event.start),
+                    end=float(event.end),
+                    partner=event.partner,
+                    peak_force=float(event.peak_force),
+                    delta_v=float(event.delta_v),
                 )
             case CargoEvent():
                 self.event(event.stamp, "cargo", f"{event.lost} of {event.total} pieces of cargo lost")

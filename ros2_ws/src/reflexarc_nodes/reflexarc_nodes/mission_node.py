@@ -195,12 +195,15 @@ class MissionNode(NodeParts, Node):
             mission = self.monitor.missions[event.number]
             if isinstance(event, MissionStarted):
                 self.publishers_["route"].publish(route_to(event.stamp, event.route))
+                details: dict[str, Any] = {"state": "started"}
                 text = f"mission {event.number} started, goal ({event.goal[0]:.1f}, {event.goal[1]:.1f}) m"
             else:
                 self.statistics.add_mission(event)
+                details = {"state": "ended", "outcome": str(event.outcome), "duration": event.duration}
                 text = f"mission {event.number} ended: {event.outcome} after {event.duration:.1f} s"
             self.publishers_["mission"].publish(mission_to(event, mission, self.counters(), text))
-            self.log.write(event.stamp, "mission", text, number=event.number)
+            details["odometer_m"] = self.statistics.distance
+            self.log.write(event.stamp, "mission", text, number=event.number, **details)
             self.get_logger().info(text)
 
     def _finish(self, reason: str) -> None:
