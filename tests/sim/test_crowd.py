@@ -266,6 +266,17 @@ def test_a_recording_can_be_placed(recording):
     assert np.allclose(intent.position[intent.present][0], (10.0, 20.4))
 
 
+def test_a_recorded_person_steps_aside_after_a_bump_and_returns(recording):
+    crowd = Recorded(read_tracks(recording), start=0.0)
+    intent = crowd.start(FAR)
+    robot = np.array([0.9, -0.1, math.pi])
+    touched = crowd.step(Surroundings(0.2, intent.position, robot, np.zeros(2), SIZE, frozenset({0})))
+    assert touched.velocity[0, 1] > 1.0  # away from the robot's axis
+    assert np.allclose(touched.velocity[1], 0.0)  # the other person has nothing to do with it
+    away = crowd.step(Surroundings(0.3, intent.position, FAR, np.zeros(2), SIZE, frozenset()))
+    assert np.allclose(away.velocity[0], (1.0, 0.0))
+
+
 def test_nobody_appears_inside_the_robot(recording):
     robot = np.array([0.2, 0.0, 0.0])
     crowd = Recorded(read_tracks(recording), start=0.0)

@@ -2,8 +2,8 @@
 """Recorded pedestrians in the four-column format of the ETH and UCY data: frame, id, x, y.
 
 Columns are separated by blanks or tabs; 10 frames are 0.4 s (25 frames per second, annotated at 2.5 Hz); x and y are
-metres. Between annotations people move uniformly. They do not react to the robot, since they were recorded without it;
-a body that was pushed returns to its recorded place with limited force. Who would appear within 1 m of the robot's
+metres. Between annotations people move uniformly. They do not see the robot, since they were recorded without it; one
+that has bumped into it steps aside for a moment and then returns to its recorded place with limited force. Who would appear within 1 m of the robot's
 centre, where there is no room for a body, appears as soon as there is.
 
 S. Pellegrini, A. Ess, K. Schindler, L. van Gool: You'll Never Walk Alone, ICCV 2009.
@@ -17,10 +17,13 @@ import numpy as np
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
+from reflexarc_sim.crowd.avoidance import Walker, step_aside
 from reflexarc_sim.crowd.base import CROWD_PERIOD, Intent, Surroundings
 
 FRAMES_PER_SECOND = 25.0
 _APPEAR_DISTANCE = 1.0  # [m] from the centre of the robot: half its diagonal, the body's radius and some air
+_ASIDE_TIME = 2.0  # [s] after a bump
+_ASIDE_SPEED = 1.2  # [m/s]
 _PARKED = 1.0e3  # [m] x of those who are not in the scene
 
 
@@ -101,11 +104,23 @@ class Recorded:
     def start(self, robot_pose: Array) -> Intent:
         """Place those who are there at time 0."""
         self._shown = np.zeros(len(self._times), bool)
+        self._aside_until = np.full(self.count, -np.inf)
         return self._at(0.0, robot_pose, clear=3.0)
 
     def step(self, seen: Surroundings) -> Intent:
-        """Return where the recording has everybody at the end of this period."""
-        return self._at(seen.time + CROWD_PERIOD, seen.robot_pose, clear=_APPEAR_DISTANCE)
+        """Return where the recording has everybody at the end of this period, except for who steps aside."""
+        intent = self._at(seen.time + CROWD_PERIOD, seen.robot_pose, clear=_APPEAR_DISTANCE)
+        for slot in seen.touched:
+            self._aside_until[slot] = seen.time + _ASIDE_TIME
+        for slot in np.flatnonzero((self._aside_until > seen.time) & intent.present):
+            here = seen.bodies[slot]
+            aim, _ = step_aside(Walker(here, np.zeros(2), 0, (-np.inf, np.inf)), seen.robot_pose)
+            if aim is not None:
+                way = aim - here
+                velocity = _ASIDE_SPEED * way / max(float(np.hypot(*way)), 1e-6)
+                intent.velocity[slot] = velocity
+                intent.position[slot] = here + velocity * CROWD_PERIOD
+        return intent
 
     def _at(self, time: float, robot_pose: Array, clear: float) -> Intent:
         position = np.full((self.count, 2), _PARKED)
