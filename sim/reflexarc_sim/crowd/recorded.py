@@ -3,8 +3,8 @@
 
 Columns are separated by blanks or tabs; 10 frames are 0.4 s (25 frames per second, annotated at 2.5 Hz); x and y are
 metres. Between annotations people move uniformly. They do not see the robot, since they were recorded without it; one
-that has bumped into it steps aside for a moment and then returns to its recorded place with limited force. Who would appear within 1 m of the robot's
-centre, where there is no room for a body, appears as soon as there is.
+that has bumped into it steps aside for a moment and then returns to its recorded place with limited force. Who would
+appear within 1 m of the robot's centre, where there is no room for a body, appears as soon as there is.
 
 S. Pellegrini, A. Ess, K. Schindler, L. van Gool: You'll Never Walk Alone, ICCV 2009.
 """
