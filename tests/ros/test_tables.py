@@ -4,7 +4,6 @@
 import ast
 import math
 import re
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -20,7 +19,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ros2_ws/src/reflexarc_nodes"
 MODULES = sorted((PACKAGE / "reflexarc_nodes").glob("*.py"))
 NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node")
-PIP_PACKAGES = {"reflexarc", "reflexarc_sim", "reflexarc_nodes", "mcap", "yaml"}
 
 
 def test_names_are_unique():
@@ -139,21 +137,9 @@ def test_nodes_are_thin_and_free_of_algorithms(name):
     assert not re.search(r"np\.(linalg|dot|sin|cos)|math\.(sin|cos|sqrt|hypot)", text)
 
 
-def test_package_declares_what_it_imports():
-    tree = ET.parse(PACKAGE / "package.xml")
-    declared = {e.text for e in tree.iter() if e.tag.endswith("depend")}
-    imported = set()
-    for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                imported.add(node.module.split(".")[0])
-    imported |= {item.package for item in INTERFACES if not item.optional}
-    imported -= set(sys.stdlib_module_names) | PIP_PACKAGES | {"numpy", "tf2_msgs"}
-    assert imported <= declared
-    assert declared <= imported | {"python3-numpy", "lifecycle_msgs"}
-    assert tree.findtext("version") in (PACKAGE / "setup.py").read_text(encoding="utf-8")
+def test_versions_of_the_package_agree():
+    version = ET.parse(PACKAGE / "package.xml").findtext("version")
+    assert f'version="{version}"' in (PACKAGE / "setup.py").read_text(encoding="utf-8")
 
 
 def test_the_pages_show_the_tables():

@@ -5,8 +5,12 @@ end.
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from reflexarc.core.plant import ContactEvent, PlantEvent
+from reflexarc.mission import MissionEnded, MissionStarted
 
 
 class EventLog:
@@ -25,6 +29,26 @@ class EventLog:
             entry = {"time": time, "kind": kind, "text": text, **details}
             self._file.write(json.dumps({key: _plain(value) for key, value in entry.items()}) + "\n")
             self._file.flush()
+
+    def plant_event(self, event: PlantEvent) -> None:
+        """Add a contact, cargo loss or rollover with all its fields."""
+        details = asdict(event)
+        stamp = details.get("stamp", details.get("end"))
+        kind = type(event).__name__.removesuffix("Event").lower()
+        partner = f" with {event.contact_class} {event.partner}" if isinstance(event, ContactEvent) else ""
+        self.write(stamp, kind, f"{kind}{partner}", **details)
+
+    def mission(self, event: MissionStarted | MissionEnded, odometer: float) -> str:
+        """Add the start or end of a mission, with the way driven so far [m], and return it in words."""
+        details: dict[str, Any] = {"state": "started"}
+        text = f"mission {event.number} "
+        if isinstance(event, MissionStarted):
+            text += f"started, goal ({event.goal[0]:.1f}, {event.goal[1]:.1f}) m"
+        else:
+            details = {"state": "ended", "outcome": str(event.outcome), "duration": event.duration}
+            text += f"ended: {event.outcome} after {event.duration:.1f} s"
+        self.write(event.stamp, "mission", text, number=event.number, **details, odometer_m=odometer)
+        return text
 
     def close(self) -> None:
         """Close the file."""

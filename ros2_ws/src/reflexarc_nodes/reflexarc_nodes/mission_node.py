@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,26 +184,17 @@ class MissionNode(NodeParts, Node):
     def _event(self, event: PlantEvent) -> None:
         self.pending.append(event)
         self.statistics.add_events((event,))
-        details = asdict(event)
-        stamp = details.get("stamp", details.get("end"))
-        kind = type(event).__name__.removesuffix("Event").lower()
-        partner = f" with {event.contact_class} {event.partner}" if "partner" in details else ""
-        self.log.write(stamp, kind, f"{kind}{partner}", **details)
+        self.log.plant_event(event)
 
     def _missions(self, events: Iterable[MissionStarted | MissionEnded]) -> None:
         for event in events:
             mission = self.monitor.missions[event.number]
             if isinstance(event, MissionStarted):
                 self.publishers_["route"].publish(route_to(event.stamp, event.route))
-                details: dict[str, Any] = {"state": "started"}
-                text = f"mission {event.number} started, goal ({event.goal[0]:.1f}, {event.goal[1]:.1f}) m"
             else:
                 self.statistics.add_mission(event)
-                details = {"state": "ended", "outcome": str(event.outcome), "duration": event.duration}
-                text = f"mission {event.number} ended: {event.outcome} after {event.duration:.1f} s"
+            text = self.log.mission(event, self.statistics.distance)
             self.publishers_["mission"].publish(mission_to(event, mission, self.counters(), text))
-            details["odometer_m"] = self.statistics.distance
-            self.log.write(event.stamp, "mission", text, number=event.number, **details)
             self.get_logger().info(text)
 
     def _finish(self, reason: str) -> None:
