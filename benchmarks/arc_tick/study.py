@@ -106,7 +106,12 @@ def _timed(call: Callable[[Scene], Array], scene: Scene) -> float:
 
 def _percentiles(seconds: Array) -> dict[str, float]:
     p50, p99, p999 = np.percentile(seconds * 1e6, [50, 99, 99.9])
-    return {"p50": round(p50, 1), "p99": round(p99, 1), "p99_9": round(p999, 1), "max": round(seconds.max() * 1e6, 1)}
+    return {
+        "p50": round(p50, 1),
+        "p99": round(p99, 1),
+        "p99_9": round(p999, 1),
+        "max": round(seconds.max() * 1e6, 1),
+    }
 
 
 def _peers(progress: Callable[[str], None]) -> dict[str, Callable[[Scene], Array]]:

@@ -80,7 +80,10 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "duration_s": _mean_interval([r["duration_s"] for r in rows]),
         "interventions": _mean_interval([float(r["interventions"]) for r in rows]),
         "cargo_lost": sum(r["cargo_lost"] for r in rows),
-        "faults": {k: sum(r["faults"].get(k, 0) for r in rows) for k in sorted({k for r in rows for k in r["faults"]})},
+        "faults": {
+            k: sum(r["faults"].get(k, 0) for r in rows)
+            for k in sorted({k for r in rows for k in r["faults"]})
+        },
         "ticks": sum(r["ticks"] for r in rows),
     }
 

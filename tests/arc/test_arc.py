@@ -15,7 +15,9 @@ from reflexarc.robots import load_robot
 from tests.arc.scenes import ANY_NUMBER, PERSON, obstacles, proposal, state
 
 ROBOT = load_robot("segway_e1")
-SHARED_ARC = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_ARC = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 PEOPLE = st.lists(PERSON, max_size=8)
 
 
@@ -126,14 +128,18 @@ def test_failed_solver_sends_the_admissible_share_and_says_so(arc, monkeypatch):
     assert backup.status is Status.BACKUP
     assert backup.faults == ("solver_failed",)
     assert 0.0 < backup.command[0] < 1.5
-    assert normal.command[1] != pytest.approx(backup.command[1])  # the programme also turns, the backup only slows
+    assert normal.command[1] != pytest.approx(
+        backup.command[1]
+    )  # the programme also turns, the backup only slows
     assert backup.command[1] / backup.command[0] == pytest.approx(0.2 / 1.5)
 
 
 @pytest.mark.parametrize("planted", [(math.nan, 0.0), (99.0, 0.0), (0.0, 99.0), (1.5, 0.0)])
 def test_post_check_refuses_what_a_broken_stage_lets_through(arc, monkeypatch, planted):
     actuator = next(s for s in arc.stages if s.name == "actuator_limits")
-    monkeypatch.setattr(type(actuator), "apply", lambda self, tick: tick.command.__setitem__(slice(None), planted))
+    monkeypatch.setattr(
+        type(actuator), "apply", lambda self, tick: tick.command.__setitem__(slice(None), planted)
+    )
     verdict = arc.tick(state([(0.9, 0.0, 0.0, 0.0)]), proposal(1.5), Mode.NORMAL, 0.0)
     assert not verdict.command.any()
     assert verdict.status is Status.BACKUP

@@ -93,7 +93,9 @@ def test_stamp_from_the_future_is_stale(arc, name):
     ],
 )
 def test_every_number_of_an_obstacle_is_checked(arc, replaced):
-    verdict = arc.tick(state(now=NOW, obstacles=bad_obstacles(**replaced)), proposal(now=NOW), Mode.NORMAL, NOW)
+    verdict = arc.tick(
+        state(now=NOW, obstacles=bad_obstacles(**replaced)), proposal(now=NOW), Mode.NORMAL, NOW
+    )
     assert verdict.faults == ("obstacles_not_finite",)
 
 

@@ -15,24 +15,29 @@ from reflexarc.barrier.stopping import (
     admissible_share,
     barrier_margin,
     linear_rows,
-    required_range,
     row_table,
     stopping_rows,
+    with_envelope,
 )
 from tests.barrier.oracle import smallest_gap_while_braking
 
-P = StoppingParameters(
-    half_length=0.445,
-    half_width=0.31,
-    deceleration=2.4,
-    yaw_deceleration=5.0,
-    delay=0.045,
-    clearance=0.10,
-    wall_clearance=0.05,
-    sigmas=2.0,
-    obstacle_acceleration=1.0,
-    creep_speed=0.05,
-    range_limit=20.0,
+P = with_envelope(
+    StoppingParameters(
+        half_length=0.445,
+        half_width=0.31,
+        deceleration=2.4,
+        yaw_deceleration=5.0,
+        delay=0.045,
+        clearance=0.10,
+        wall_clearance=0.05,
+        sigmas=2.0,
+        obstacle_acceleration=1.0,
+        creep_speed=0.05,
+        longest_stop=0.0,
+        farthest_stop=0.0,
+    ),
+    max_speed=10.0,
+    max_yaw_rate=1.5,
 )
 SPEED = st.floats(-1.0, 3.5)
 YAW = st.floats(-1.5, 1.5)
@@ -140,7 +145,9 @@ def test_every_command_has_an_admissible_share_and_it_is_admissible(people, wall
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(person(), min_size=1, max_size=6), st.lists(wall(), max_size=4), SPEED, YAW, st.floats(0.0, 1.0))
+@given(
+    st.lists(person(), min_size=1, max_size=6), st.lists(wall(), max_size=4), SPEED, YAW, st.floats(0.0, 1.0)
+)
 def test_margin_is_never_negative_on_the_admissible_part_of_a_ray(people, walls, v, omega, part):
     rows, count = rows_of(people, walls)
     if rows[:count, BUDGET].min() < 0.0:
@@ -201,17 +208,17 @@ def test_age_and_noise_of_the_tracks_make_the_robot_slower():
     assert fresh > noisy > stale > 0.0
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.floats(-math.pi, math.pi), st.floats(0.0, 4.0), st.floats(-3.5, 3.5), YAW)
-def test_nothing_beyond_the_required_range_can_bind(bearing, closing, v, omega):
-    reach = required_range(P, 3.5, 1.5, 4.0)
-    distance = reach + math.hypot(0.445, 0.31) + 0.3
-    direction = np.array([math.cos(bearing), math.sin(bearing)])
-    rows, count = rows_of([(*(distance * direction), *(-closing * direction), 0.3)])
-    assert admissible_share(rows, count, v, omega, P)[0] == 1.0
+@settings(max_examples=300, deadline=None)
+@given(st.lists(person(), max_size=6), st.lists(wall(), max_size=4), st.floats(-3.5, 3.5), YAW)
+def test_things_out_of_reach_have_no_row_and_could_not_bind(people, walls, v, omega):
+    tight = with_envelope(P, max_speed=3.5, max_yaw_rate=1.5)
+    everything = P._replace(longest_stop=1e3, farthest_stop=1e3)
+    few, many = rows_of(people, walls, parameters=tight), rows_of(people, walls, parameters=everything)
+    assert few[1] <= many[1] == 2 * (len(people) + len(walls))
+    assert admissible_share(*few, v, omega, tight)[0] == admissible_share(*many, v, omega, everything)[0]
 
 
-def test_things_out_of_range_are_not_in_the_table():
-    near = P._replace(range_limit=3.0)
-    assert rows_of([(10.0, 0.0, 0.0, 0.0, 0.3)], parameters=near)[1] == 0
-    assert rows_of(walls=[(0.0, 9.0, 5.0, 9.0)], parameters=near)[1] == 0
+def test_wall_and_walker_far_away_are_not_in_the_table():
+    tight = with_envelope(P, max_speed=1.5, max_yaw_rate=1.0)
+    assert rows_of([(10.0, 0.0, -1.5, 0.0, 0.3)], parameters=tight)[1] == 0
+    assert rows_of(walls=[(0.0, 9.0, 5.0, 9.0)], parameters=tight)[1] == 0

@@ -24,7 +24,16 @@ TIME_TOLERANCE = 2.0
 
 
 def run_in(clock, folder, capsys):
-    arguments = ["run", "sidewalk_calm", "--seed", str(SEED), "--no-compare", "--no-render", "--quiet", "--json"]
+    arguments = [
+        "run",
+        "sidewalk_calm",
+        "--seed",
+        str(SEED),
+        "--no-compare",
+        "--no-render",
+        "--quiet",
+        "--json",
+    ]
     arguments += ["--out", str(folder), *EMPTY_STREET, *(["--lockstep"] if clock == "lockstep" else [])]
     assert main(arguments) == 0
     summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])

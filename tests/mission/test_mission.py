@@ -18,7 +18,9 @@ def at(x, y=0.0, now=0.0):
 
 
 def monitor(count=1, **kwargs):
-    missions = [Mission(k, (10.0 * k, 0.0), (10.0 * (k + 1), 0.0), ROUTE + 10.0 * k, 20.0) for k in range(count)]
+    missions = [
+        Mission(k, (10.0 * k, 0.0), (10.0 * (k + 1), 0.0), ROUTE + 10.0 * k, 20.0) for k in range(count)
+    ]
     return MissionMonitor(missions, lambda start, goal: np.array([start, goal]), goal_tolerance=1.0, **kwargs)
 
 
@@ -113,7 +115,9 @@ def test_ticks_close_together_are_one_intervention():
     for k in range(400):
         now = k * 0.005
         slow = 0.0 <= now < 0.3 or 0.6 <= now < 0.7 or now >= 1.5
-        statistics.add_verdict(verdict(now, (0.5, 0.0) if slow else (1.0, 0.0), slow), np.array([1.0, 0.0]), None, 0.005)
+        statistics.add_verdict(
+            verdict(now, (0.5, 0.0) if slow else (1.0, 0.0), slow), np.array([1.0, 0.0]), None, 0.005
+        )
     assert statistics.summary().interventions == 2
 
 

@@ -76,7 +76,9 @@ def test_unknown_policy_lists_those_that_exist():
         make_policy("rout_follower")
 
 
-@pytest.mark.parametrize("name", ["no.such.module:Policy", "reflexarc.policies.route_follower:Nothing", "math:pi"])
+@pytest.mark.parametrize(
+    "name", ["no.such.module:Policy", "reflexarc.policies.route_follower:Nothing", "math:pi"]
+)
 def test_policy_that_cannot_be_imported_says_why(name):
     with pytest.raises(ConfigError, match="cannot be imported"):
         make_policy(name)

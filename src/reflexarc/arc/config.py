@@ -29,7 +29,11 @@ class ModeLimitsConfig:
         1.5, unit="m/s", low=0.0, high=5.0, doc="SPEED_SEPARATION: a brisk walking pace"
     )
     power_force_limited_m_s: float = quantity(
-        0.25, unit="m/s", low=0.0, high=0.25, doc="POWER_FORCE_LIMITED: reduced speed of ISO 10218-1:2011, 5.6.2"
+        0.25,
+        unit="m/s",
+        low=0.0,
+        high=0.25,
+        doc="POWER_FORCE_LIMITED: reduced speed of ISO 10218-1:2011, 5.6.2",
     )
 
 
@@ -40,14 +44,18 @@ class BarrierConfig:
     enabled: bool = quantity(True, doc="whether the stage filters; only a study switches it off")
     clearance_m: float = quantity(0.10, unit="m", low=0.0, high=2.0, doc="distance left to people")
     wall_clearance_m: float = quantity(0.05, unit="m", low=0.0, high=2.0, doc="distance left to walls")
-    sigmas: float = quantity(2.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered")
+    sigmas: float = quantity(
+        2.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered"
+    )
     obstacle_acceleration_m_s2: float = quantity(
         1.0, unit="m/s^2", low=0.0, high=10.0, doc="acceleration a pedestrian may add while the robot brakes"
     )
     creep_speed_m_s: float = quantity(
         0.05, unit="m/s", low=0.0, high=0.1, doc="below this the robot counts as standing"
     )
-    rows: int = quantity(12, low=2, high=64, doc="rows of the quadratic programme; all others are still enforced")
+    rows: int = quantity(
+        12, low=2, high=64, doc="rows of the quadratic programme; all others are still enforced"
+    )
     speed_scale_m_s: float = quantity(
         1.0, unit="m/s", low=0.01, high=10.0, doc="change of speed that costs as much as one yaw_rate_scale"
     )
@@ -55,7 +63,9 @@ class BarrierConfig:
         0.5, unit="rad/s", low=0.01, high=10.0, doc="change of yaw rate that costs as much as one speed_scale"
     )
     tolerance: float = quantity(1e-4, low=1e-9, high=1e-2, doc="largest residual of an accepted solution")
-    max_iterations: int = quantity(400, low=10, high=10000, doc="ADMM iterations before a solve counts as failed")
+    max_iterations: int = quantity(
+        400, low=10, high=10000, doc="ADMM iterations before a solve counts as failed"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +78,9 @@ class ArcConfig:
     latency_s: float | None = quantity(
         None, unit="s", low=0.0, high=0.5, doc="actuation latency; null takes the robot's measured one"
     )
-    max_closing_speed_m_s: float = quantity(
-        4.0, unit="m/s", low=0.1, high=20.0, doc="fastest pedestrian that is looked out for; sets the range"
+    walls_sectors: int = quantity(
+        60, low=8, high=720, doc="sectors of the lidar scan, nearest return of each"
     )
-    walls_sectors: int = quantity(60, low=8, high=720, doc="sectors of the lidar scan, nearest return of each")
     freshness: FreshnessConfig = quantity(FreshnessConfig(), doc="oldest acceptable inputs")
     mode_limits: ModeLimitsConfig = quantity(ModeLimitsConfig(), doc="speed per mode")
     barrier: BarrierConfig = quantity(BarrierConfig(), doc="the stopping barrier")

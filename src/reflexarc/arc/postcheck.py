@@ -36,7 +36,9 @@ class PostCheckStage:
         if not (math.isfinite(forward) and math.isfinite(yaw)):
             self._refuse(tick, "the command is not finite")
         elif abs(forward) > self._speed or abs(yaw) > self._yaw_rate:
-            self._refuse(tick, f"the command ({forward:.3f} m/s, {yaw:.3f} rad/s) is beyond the drive's limits")
+            self._refuse(
+                tick, f"the command ({forward:.3f} m/s, {yaw:.3f} rad/s) is beyond the drive's limits"
+            )
         elif self._enforce and not self._barrier.admissible(forward, yaw):
             self._refuse(tick, f"the command ({forward:.3f} m/s, {yaw:.3f} rad/s) violates the barrier")
         self._barrier.measure(tick)

@@ -102,13 +102,15 @@ class SanityStage:
                 )
         if not self._once("obstacles", obstacles, obstacles_valid):
             return self._stop(
-                tick, "obstacles_not_finite", "an obstacle is not finite or has a negative radius or deviation"
+                tick,
+                "obstacles_not_finite",
+                "an obstacle is not finite or has a negative radius or deviation",
             )
         if not self._once("walls", walls, walls_valid):
             return self._stop(tick, "walls_not_finite", "a wall or its stamp is not finite")
-        return self._is_fresh(
-            tick, "obstacles", obstacles.stamp, self._fresh.obstacles_s
-        ) and self._is_fresh(tick, "walls", walls.stamp, self._fresh.walls_s)
+        return self._is_fresh(tick, "obstacles", obstacles.stamp, self._fresh.obstacles_s) and self._is_fresh(
+            tick, "walls", walls.stamp, self._fresh.walls_s
+        )
 
     def _once(self, name: str, item: T, check: Callable[[T], bool]) -> bool:
         """Check an immutable input once, when it is new; most ticks see the one of the tick before."""
@@ -127,7 +129,9 @@ class SanityStage:
         elif self._is_fresh(tick, "proposal", proposal.stamp, self._fresh.proposal_s, Status.NO_PROPOSAL):
             tick.command[:] = proposal.twist
 
-    def _is_fresh(self, tick: Tick, name: str, stamp: float, limit: float, status: Status = Status.STOPPED) -> bool:
+    def _is_fresh(
+        self, tick: Tick, name: str, stamp: float, limit: float, status: Status = Status.STOPPED
+    ) -> bool:
         age = tick.now - stamp
         if age <= limit and (age >= -limit or stamp == math.inf):
             return True

@@ -39,7 +39,9 @@ class Tick:
     interventions: list[Intervention] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def change(self, stage: str, forward: float, yaw: float, reason: str, status: Status = Status.FILTERED) -> None:
+    def change(
+        self, stage: str, forward: float, yaw: float, reason: str, status: Status = Status.FILTERED
+    ) -> None:
         """Replace the command and note who did it and why."""
         command = self.command
         size = math.hypot(forward - command[0], yaw - command[1])

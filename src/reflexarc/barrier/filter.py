@@ -27,9 +27,9 @@ from reflexarc.barrier.stopping import (
     admissible_share,
     barrier_margin,
     linear_rows,
-    required_range,
     row_table,
     stopping_rows,
+    with_envelope,
 )
 from reflexarc.core.types import Array, BaseState, Status
 from reflexarc.robots import BaseRobot
@@ -54,10 +54,10 @@ def stopping_parameters(config: ArcConfig, robot: BaseRobot) -> StoppingParamete
         sigmas=barrier.sigmas,
         obstacle_acceleration=barrier.obstacle_acceleration_m_s2,
         creep_speed=barrier.creep_speed_m_s,
-        range_limit=0.0,
+        longest_stop=0.0,
+        farthest_stop=0.0,
     )
-    reach = required_range(parameters, robot.max_speed, robot.max_yaw_rate, config.max_closing_speed_m_s)
-    return parameters._replace(range_limit=reach)
+    return with_envelope(parameters, robot.max_speed, robot.max_yaw_rate)
 
 
 class BarrierStage:
@@ -72,7 +72,9 @@ class BarrierStage:
         self._scale = (config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s)
         self._max_yaw = robot.max_yaw_rate / self._scale[1]
         self._period = config.period
-        self._solver = OsqpProjection(2, config.barrier.rows, config.barrier.tolerance, config.barrier.max_iterations)
+        self._solver = OsqpProjection(
+            2, config.barrier.rows, config.barrier.tolerance, config.barrier.max_iterations
+        )
         self._normals = np.zeros((config.barrier.rows, 2))
         self._offsets = np.zeros(config.barrier.rows)
         self._ages = np.zeros(2)

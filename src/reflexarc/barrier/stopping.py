@@ -73,28 +73,28 @@ class StoppingParameters(NamedTuple):
     """a_p: acceleration that a moving thing may add. [m/s^2]"""
     creep_speed: float
     """Below this speed the robot counts as standing. [m/s]"""
-    range_limit: float
-    """Things farther than this are not looked at; see `required_range`. [m]"""
+    longest_stop: float
+    """T of the fastest command, see `with_envelope`. [s]"""
+    farthest_stop: float
+    """How far the fastest command can bring any corner along any direction until the robot rests. [m]"""
 
 
-def required_range(
-    parameters: StoppingParameters, max_speed: float, max_yaw_rate: float, closing_speed: float
-) -> float:
-    """Gap beyond which nothing can make h(u) < 0, for speeds up to the given ones. [m]
+def with_envelope(
+    parameters: StoppingParameters, max_speed: float, max_yaw_rate: float
+) -> StoppingParameters:
+    """Fill in how long and how far the robot can need to stop; a thing that is out of this reach gets no row.
 
     Args:
-        parameters: the barrier's numbers; `range_limit` is not used.
-        max_speed: largest |v|. [m/s]
+        parameters: the barrier's numbers; `longest_stop` and `farthest_stop` are replaced.
+        max_speed: largest |v| that the filter is asked about. [m/s]
         max_yaw_rate: largest |omega|. [rad/s]
-        closing_speed: largest speed of a moving thing, uncertainty included. [m/s]
     """
     p = parameters
-    stop_time = p.delay + max_speed / p.deceleration
-    reach = math.hypot(p.half_length, p.half_width)
-    own = (max_speed + reach * max_yaw_rate) * (
-        p.delay + max_speed / (2 * p.deceleration) + max_yaw_rate / (2 * p.yaw_deceleration)
-    )
-    return p.clearance + closing_speed * stop_time + p.obstacle_acceleration * stop_time**2 / 2 + own
+    stop = p.delay + max(max_speed / p.deceleration, max_yaw_rate / p.yaw_deceleration)
+    straight = max_speed * (p.delay + max_speed / (2.0 * p.deceleration))
+    turn = max_yaw_rate * (p.delay + max_yaw_rate / (2.0 * p.yaw_deceleration))
+    corner = math.hypot(p.half_length, p.half_width)
+    return p._replace(longest_stop=stop, farthest_stop=straight + turn * (corner + straight))
 
 
 @numba.njit(cache=True)
@@ -197,7 +197,9 @@ def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, s
 
 @numba.njit(cache=True)
 def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity_std, segments, p, rows):
-    """Fill `rows` with one line per supporting corner of each thing in range; return how many.
+    """Fill `rows` with one line per supporting corner of each thing in reach; return how many.
+
+    A thing is out of reach if no command within the envelope of `p` can make h < 0.
 
     Args:
         pose: x, y, yaw of base_link at the time of the tick, shape (3,). [m, m, rad]
@@ -212,7 +214,7 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
         rows: output, shape (>= 2 (n + m), COLUMNS).
     """
     cos, sin = math.cos(pose[2]), math.sin(pose[2])
-    age = ages[0]
+    age, stop = ages[0], p.longest_stop
     count = 0
     n = radius.shape[0]
     for i in range(n):
@@ -220,8 +222,6 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
         dy = position[i, 1] + velocity[i, 1] * age - pose[1]
         gap, nx, ny = _point_gap(cos * dx + sin * dy, cos * dy - sin * dx, p.half_length, p.half_width)
         gap -= radius[i]
-        if gap > p.range_limit:
-            continue
         wx = cos * velocity[i, 0] + sin * velocity[i, 1]
         wy = cos * velocity[i, 1] - sin * velocity[i, 0]
         spread = p.sigmas * velocity_std[i]
@@ -232,9 +232,11 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
             + spread * age
             + 0.5 * p.obstacle_acceleration * age * age
         )
-        count = _add_rows(
-            rows, count, gap, nx, ny, margin, closing, p.obstacle_acceleration, 1.0, float(i), p
-        )
+        far = margin + closing * stop + 0.5 * p.obstacle_acceleration * stop * stop + p.farthest_stop
+        if gap <= far:
+            count = _add_rows(
+                rows, count, gap, nx, ny, margin, closing, p.obstacle_acceleration, 1.0, float(i), p
+            )
     for j in range(segments.shape[0]):
         x1, y1 = segments[j, 0] - pose[0], segments[j, 1] - pose[1]
         x2, y2 = segments[j, 2] - pose[0], segments[j, 3] - pose[1]
@@ -246,9 +248,8 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
             p.half_length,
             p.half_width,
         )
-        if gap > p.range_limit:
-            continue
-        count = _add_rows(rows, count, gap, nx, ny, p.wall_clearance, 0.0, 0.0, 0.0, float(n + j), p)
+        if gap <= p.wall_clearance + p.farthest_stop:
+            count = _add_rows(rows, count, gap, nx, ny, p.wall_clearance, 0.0, 0.0, 0.0, float(n + j), p)
     return count
 
 
