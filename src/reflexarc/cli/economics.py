@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("action", choices=ACTIONS, metavar="WHAT", help=", ".join(ACTIONS))
     parser.add_argument("inputs", nargs="+", metavar="INPUT", type=Path, help="what to read, see above")
     parser.add_argument(
-        "--model", default="reflexarc", help="cost model: v1, v2, v5, v6, reflexarc (default)"
+        "--model", default="reflexarc", help="cost model: v1, v2, v5, v6, reflexarc (default), reflexarc_run"
     )
     parser.add_argument("--revenue", help="gross, sla_scaled or no_double_refund (default: the model's own)")
     parser.add_argument(

@@ -121,7 +121,7 @@ REFLEXARC = Parameters((
     Parameter("robots_per_operator", 4.0, "1", f"{_PAGE}, listed there but used in no formula", _P, 1.0, 20.0, "estimate"),
     Parameter("rescue_hours", 1.0, "h", "field worker there and back, per physical assistance", _E, 0.25, 2.0, "estimate"),
     Parameter("fleet_size", 100.0, "1", "robots that share one collection of training data", _E, 1.0, 2000.0, "estimate"),
-    Parameter("standing_liability", 1.0, "1", "share of the cost when somebody walks into a standing robot", _E, 0.0, 1.0,
+    Parameter("standing_liability", 0.0, "1", "share of the cost when somebody walks into a standing robot", _E, 0.0, 1.0,
               "none to all"),
     Parameter("glass_share", 1.0, "1", "share of building contacts that hit glass; CostNav prices every wall as glass", _E,
               0.0, 1.0, "none to all"),

@@ -127,6 +127,33 @@ def per_trip(means: Means, p: Parameters, convention: str, capex: float) -> dict
     }
 
 
+def per_run(means: Means, p: Parameters, convention: str, capex: float) -> dict[str, Array]:
+    """Charge runs as they were driven, without scaling to a trip: linear in the runs, so it is also the sum of a per-step cost.
+
+    Prices and corrections are those of `per_trip`; hotel load and supervision are paid for the time that the run took.
+    """
+    hours = means["hours"]
+    costs = {
+        "electricity": c.electricity_of_energy(
+            means["traction_kwh"], p["hotel_load"], hours, p["electricity_price"], p["drive_efficiency"]
+        ),
+        "service": c.service(
+            means["spoiled"], means["timeout"], means["assistance"], p["delivery_fee"], p["order_value"],
+            refund_fee=convention != "no_double_refund",
+        ),
+        "pedestrian": means["injury_usd"],
+        "property": means["property_usd"],
+        "repair": c.repair(
+            means["assistance"], p["robot_price"], p["deliveries_per_day"] * c.DAYS_PER_YEAR, p["repair_rate"],
+            p["assistance_rate"],
+        ),
+        "operator": c.operator(hours, p["operator_wage"], p["robots_per_operator"]),
+        "rescue": c.rescue(means["assistance"], p["operator_wage"], p["rescue_hours"]),
+    }  # fmt: skip
+    income = c.revenue(p["delivery_fee"], means["success"], convention)
+    return _total(costs, income, capex, p, discount=p["discount_rate"])
+
+
 def shared_capital(capex: Any, p: Parameters) -> float:
     """Return the capital of one robot that carries its share of the fleet's data collection. [usd]"""
     share = 1.0 / p["fleet_size"]

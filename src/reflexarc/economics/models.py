@@ -123,6 +123,11 @@ MODELS: dict[str, CostModel] = {
         (*_SHARES, "injury_usd", "property_usd", "km", "hours", "traction_kwh"), COMPONENTS, extraction.measured,
         charges.per_trip, charges.shared_capital, refuses_rank_without_success=True,
     ),
+    "reflexarc_run": CostModel(
+        "reflexarc_run", "ReflexArc, per run as driven", REFLEXARC, "no_double_refund",
+        (*_SHARES, "injury_usd", "property_usd", "km", "hours", "traction_kwh"), COMPONENTS, extraction.measured,
+        charges.per_run, charges.shared_capital, refuses_rank_without_success=True,
+    ),
 }  # fmt: skip
 """The cost models by name."""
 

@@ -33,26 +33,50 @@ _FAR = 1e3
 class DwaConfig:
     """Parameters of the dynamic window planner."""
 
-    cruise_speed_m_s: float = quantity(1.5, unit="m/s", low=0.05, high=5.0, doc="speed on a straight, free route")
+    cruise_speed_m_s: float = quantity(
+        1.5, unit="m/s", low=0.05, high=5.0, doc="speed on a straight, free route"
+    )
     horizon_s: float = quantity(2.4, unit="s", low=0.5, high=8.0, doc="how far candidates are driven")
-    step_s: float = quantity(0.2, unit="s", low=0.05, high=1.0, doc="time between two looks along a candidate")
-    window_s: float = quantity(0.6, unit="s", low=0.05, high=3.0, doc="time in which the drive reaches a candidate")
-    speeds: int = quantity(9, low=2, high=41, doc="candidate speeds")
-    turns: int = quantity(17, low=3, high=81, doc="candidate yaw rates")
-    max_yaw_rate_rad_s: float = quantity(1.0, unit="rad/s", low=0.05, high=5.0, doc="largest proposed yaw rate")
-    acceleration_m_s2: float = quantity(1.0, unit="m/s^2", low=0.05, high=5.0, doc="ramp of the drive when speeding up")
-    deceleration_m_s2: float = quantity(1.5, unit="m/s^2", low=0.05, high=5.0, doc="braking that is counted on")
-    yaw_acceleration_rad_s2: float = quantity(2.5, unit="rad/s^2", low=0.1, high=20.0, doc="ramp of the yaw rate")
+    step_s: float = quantity(
+        0.2, unit="s", low=0.05, high=1.0, doc="time between two looks along a candidate"
+    )
+    window_s: float = quantity(
+        0.6, unit="s", low=0.05, high=3.0, doc="time in which the drive reaches a candidate"
+    )
+    speeds: int = quantity(7, low=2, high=41, doc="candidate speeds")
+    turns: int = quantity(13, low=3, high=81, doc="candidate yaw rates")
+    max_yaw_rate_rad_s: float = quantity(
+        1.0, unit="rad/s", low=0.05, high=5.0, doc="largest proposed yaw rate"
+    )
+    acceleration_m_s2: float = quantity(
+        1.0, unit="m/s^2", low=0.05, high=5.0, doc="ramp of the drive when speeding up"
+    )
+    deceleration_m_s2: float = quantity(
+        1.5, unit="m/s^2", low=0.05, high=5.0, doc="braking that is counted on"
+    )
+    yaw_acceleration_rad_s2: float = quantity(
+        2.5, unit="rad/s^2", low=0.1, high=20.0, doc="ramp of the yaw rate"
+    )
     half_length_m: float = quantity(0.445, unit="m", low=0.05, high=10.0, doc="footprint along x, half")
     half_width_m: float = quantity(0.31, unit="m", low=0.05, high=10.0, doc="footprint along y, half")
-    wall_clearance_m: float = quantity(0.08, unit="m", low=0.0, high=2.0, doc="gap to walls that is never used up")
-    people_clearance_m: float = quantity(0.10, unit="m", low=0.0, high=2.0, doc="gap to people that is never used up")
-    lookahead_m: float = quantity(2.0, unit="m", low=0.2, high=20.0, doc="carrot ahead on the route beside the horizon's way")
+    wall_clearance_m: float = quantity(
+        0.08, unit="m", low=0.0, high=2.0, doc="gap to walls that is never used up"
+    )
+    people_clearance_m: float = quantity(
+        0.10, unit="m", low=0.0, high=2.0, doc="gap to people that is never used up"
+    )
+    lookahead_m: float = quantity(
+        2.0, unit="m", low=0.2, high=20.0, doc="carrot ahead on the route beside the horizon's way"
+    )
     goal_tolerance_m: float = quantity(0.3, unit="m", low=0.01, high=5.0, doc="distance at which it stops")
     time_weight: float = quantity(1.0, low=0.0, high=100.0, doc="weight of one second of driving")
     heading_weight: float = quantity(0.3, low=0.0, high=100.0, doc="weight of one radian off the carrot")
-    people_weight: float = quantity(4.0, low=0.0, high=1e4, doc="weight of a second at gap 0 and 0.7 m/s from somebody")
-    people_scale_m: float = quantity(0.5, unit="m", low=0.05, high=5.0, doc="gap at which that falls to 1 / e")
+    people_weight: float = quantity(
+        4.0, low=0.0, high=1e4, doc="weight of a second at gap 0 and 0.7 m/s from somebody"
+    )
+    people_scale_m: float = quantity(
+        0.5, unit="m", low=0.05, high=5.0, doc="gap at which that falls to 1 / e"
+    )
     wall_weight: float = quantity(0.6, low=0.0, high=1e4, doc="weight of a second at gap 0 from a wall")
     wall_scale_m: float = quantity(0.25, unit="m", low=0.02, high=5.0, doc="gap at which that falls to 1 / e")
 
@@ -102,7 +126,9 @@ class Dwa:
         discs = np.column_stack((people.position + age * people.velocity, people.velocity, people.radius))
         candidates = self._window(state.twist, cruise)
         start = np.concatenate((state.pose, state.twist))
-        best = _search(start, carrot, candidates, discs, np.ascontiguousarray(state.walls.segments), _numbers(c))
+        best = _search(
+            start, carrot, candidates, discs, np.ascontiguousarray(state.walls.segments), _numbers(c)
+        )
         if best >= 0:
             return Proposal(now, candidates[best])
         bearing = _wrap(math.atan2(*(turn_to - position)[::-1]) - state.pose[2])
@@ -143,6 +169,17 @@ def _toward(now, wanted, step):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _nearest(wall, x, y):  # type: ignore[no-untyped-def]
+    """Nearest point of a segment (x1, y1, x2, y2), which may have no length. [m]"""
+    ax, ay = wall[2] - wall[0], wall[3] - wall[1]
+    length2 = ax * ax + ay * ay
+    share = 0.0
+    if length2 > 0.0:
+        share = min(max(((x - wall[0]) * ax + (y - wall[1]) * ay) / length2, 0.0), 1.0)
+    return wall[0] + share * ax, wall[1] + share * ay
+
+
+@numba.njit(cache=True)
 def _gap(x, y, yaw, px, py, half_length, half_width):  # type: ignore[no-untyped-def]
     """Distance from the footprint at a pose to a point; 0 inside. [m]"""
     dx, dy = px - x, py - y
@@ -165,10 +202,19 @@ def _search(start, carrot, candidates, discs, walls, numbers):  # type: ignore[n
         numbers: see `_numbers`.
     """
     horizon, dt, acceleration, deceleration, yaw_acceleration, half_length, half_width = numbers[:7]
-    wall_clearance, people_clearance, cruise, w_time, w_heading, w_people, s_people, w_wall, s_wall = numbers[7:]
+    wall_clearance, people_clearance, cruise, w_time, w_heading, w_people, s_people, w_wall, s_wall = numbers[
+        7:
+    ]
     steps = max(1, int(round(horizon / dt)))
     reach = 2.0 * half_length + cruise * horizon + 1.0
     best, best_cost = -1, math.inf
+    kept = np.empty((len(walls), 4))
+    count = 0
+    for j in range(len(walls)):
+        px, py = _nearest(walls[j], start[0], start[1])
+        if math.hypot(px - start[0], py - start[1]) < reach:
+            kept[count] = walls[j]
+            count += 1
     for k in range(len(candidates)):
         x, y, yaw, v, w = start
         cost = 0.0
@@ -182,17 +228,18 @@ def _search(start, carrot, candidates, discs, walls, numbers):  # type: ignore[n
             y += dt * v * math.sin(middle)
             yaw += dt * w
             near = _FAR
-            for j in range(len(walls)):
-                ax, ay = walls[j, 2] - walls[j, 0], walls[j, 3] - walls[j, 1]
-                length2 = ax * ax + ay * ay
-                share = 0.0
-                if length2 > 0.0:
-                    share = min(max(((x - walls[j, 0]) * ax + (y - walls[j, 1]) * ay) / length2, 0.0), 1.0)
-                px, py = walls[j, 0] + share * ax, walls[j, 1] + share * ay
+            for j in range(count):
+                px, py = _nearest(kept[j], x, y)
                 if abs(px - x) < 2.0 and abs(py - y) < 2.0:
                     near = min(near, _gap(x, y, yaw, px, py, half_length, half_width))
             room = near - wall_clearance
-            if room < 0.0 and step > 0 and v > 0.05 or v > 0.05 and v * v > 2.0 * deceleration * max(room, 0.0) + 0.3:
+            if (
+                room < 0.0
+                and step > 0
+                and v > 0.05
+                or v > 0.05
+                and v * v > 2.0 * deceleration * max(room, 0.0) + 0.3
+            ):
                 admissible = False
                 break
             cost += dt * w_wall * math.exp(-near / s_wall)
