@@ -209,3 +209,11 @@ def test_mission_node_ends_when_nothing_ever_arrives(probe_and_graph):
     probe.until(lambda: process.poll() is not None, 30.0, "mission_node gives up")
     assert process.returncode == 1
     assert "nothing has ever arrived on odom within 1 s" in graph.log("mission_node")
+
+
+def test_without_the_arc_the_command_is_what_must_not_fall_silent(probe_and_graph):
+    probe, graph = probe_and_graph
+    graph.start("mission_node", scenario="sidewalk_calm", use_sim_time=True, start_timeout_s=3.0, arc=False)
+    probe.listen("/diagnostics")
+    level, text, _ = probe.until(lambda: probe.health("mission_node"), 30.0, "diagnostics of mission_node")
+    assert (level, text) == (1, "waiting for cmd_vel, odom")

@@ -78,7 +78,8 @@ class MissionNode(NodeParts, Node):
             walls_to(Walls(np.inf, FIXED_FRAME, self.world.keepouts), self.time.now())
         )
         started = time.monotonic()
-        self.heard = dict.fromkeys(("odom", "proposal", *(["verdict"] if p.arc else [])), started)
+        wanted = "proposal" if p.arc else "cmd_vel"  # without the arc the proposal is the command
+        self.heard = dict.fromkeys(("odom", wanted, *(["verdict"] if p.arc else [])), started)
         self.missing = set(self.heard)
         for name, take in (
             ("odom", self._odometry),
@@ -175,7 +176,7 @@ class MissionNode(NodeParts, Node):
         self.statistics.add_verdict(verdict, wanted, record.lateness, self.period)
 
     def _proposal(self, message: Any) -> None:
-        self._hear("proposal")
+        self._hear("proposal" if self.params.arc else "cmd_vel")
         proposal = wire.proposal_from(message)
         self.proposals[proposal.stamp] = proposal
         if len(self.proposals) > PROPOSALS_KEPT:
