@@ -212,8 +212,16 @@ def test_mission_node_ends_when_nothing_ever_arrives(probe_and_graph):
 
 
 def test_without_the_arc_the_command_is_what_must_not_fall_silent(probe_and_graph):
+    from reflexarc_nodes.convert import twist_to
+
     probe, graph = probe_and_graph
-    graph.start("mission_node", scenario="sidewalk_calm", use_sim_time=True, start_timeout_s=3.0, arc=False)
+    graph.start("mission_node", scenario="sidewalk_calm", use_sim_time=True, arc=False)
     probe.listen("/diagnostics")
     level, text, _ = probe.until(lambda: probe.health("mission_node"), 30.0, "diagnostics of mission_node")
     assert (level, text) == (1, "waiting for cmd_vel, odom")
+
+    def heard():
+        probe.publish("cmd_vel", twist_to(1.0, [0.0, 0.0]))
+        return probe.health("mission_node")[1] == "waiting for odom"
+
+    probe.until(heard, 10.0, "the command is heard")

@@ -84,7 +84,7 @@ class MissionNode(NodeParts, Node):
         for name, take in (
             ("odom", self._odometry),
             ("verdict", self._verdict),
-            ("proposal", self._proposal),
+            (wanted, self._proposal),
         ):
             listen(self, name, take, every=True)
         listen(self, "clearance", lambda message: self.statistics.add_distance(message.range), every=True)
