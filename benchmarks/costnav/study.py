@@ -31,7 +31,8 @@ CAPEX = Capex(robot=8000.0, lidar=3000.0)
 RESAMPLES = 10_000
 _SHORT_SEEDS = SEEDS[:2]
 JOURNAL = "REFLEXARC_STUDY_JOURNAL"
-"""Environment variable: file to which every finished run is appended, and from which a stopped study goes on."""
+"""Environment variable: file to which every finished run is appended, and from which a stopped study goes
+on."""
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -78,7 +79,8 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def state_all(episodes: dict[str, Episodes]) -> dict[str, Any]:
-    """Return statements of every policy under every model, paired comparisons and the tornado of the first."""
+    """Return statements of every policy under every model, paired comparisons and the tornado of the
+    first."""
     result: dict[str, Any] = {"statements": {}, "ranking": {}, "pairs": {}}
     for name, convention in MODELS:
         model = cost_model(name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameter tables of the cost models, every value with its source.
 
-The published ones are those of CostNav (arXiv:2511.20216): `v1` of 2025-11, `v2` of 2026-02, `v5` of 2026-03 and `v6` of
-2026. Sources are given as the authors give them; "cost model page" is docs/cost_model.md of their repository
+The published ones are those of CostNav (arXiv:2511.20216): `v1` of 2025-11, `v2` of 2026-02, `v5` of
+2026-03 and `v6` of 2026. Sources are given as the authors give them; "cost model page" is docs/cost_model.md of their repository
 (github.com/worv-ai/CostNav, 144b293). Prices in US dollars.
 """
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How each model charges: from the means of its columns to every figure of the statement.
 
-All functions take numbers or arrays of resamples. `means` holds shares of runs (`success`, `spoiled`, `timeout`,
-`assistance`) and means per run of the model's other columns.
+All functions take numbers or arrays of resamples. `means` holds shares of runs (`success`, `spoiled`,
+`timeout`, `assistance`) and means per run of the model's other columns.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,8 @@ def legacy(means: Means, p: Parameters, convention: str, capex: float) -> dict[s
 
 
 def legacy_capital(capex: Any, p: Parameters) -> float:
-    """Return hardware and the wear of training, wear * impulse * collision rate * episodes * hardware. [usd]"""
+    """Return hardware and the wear of training, wear * impulse * collision rate * episodes * hardware.
+    [usd]"""
     hardware = capex.robot + capex.compute + capex.camera + capex.lidar + capex.gps
     impulse = capex.training_impulse_ns * capex.training_collision_rate * capex.training_episodes
     return hardware * (1.0 + p["wear"] * impulse)
@@ -64,9 +65,9 @@ def legacy_capital(capex: Any, p: Parameters) -> float:
 def per_trip(means: Means, p: Parameters, convention: str, capex: float) -> dict[str, Array]:
     """Charge one trip of `trip_km` as the model `reflexarc` does.
 
-    Injuries, damage and traction energy are rates per km times the trip; assistance is a rate per km, so a trip needs it
-    with 1 - exp(-rate * trip); the runs that did not need assistance keep their shares of success, spoiled and timeout.
-    Hotel load and supervision are paid for the delivery time.
+    Injuries, damage and traction energy are rates per km times the trip; assistance is a rate per km, so a
+    trip needs it with 1 - exp(-rate * trip); the runs that did not need assistance keep their shares of
+    success, spoiled and timeout. Hotel load and supervision are paid for the delivery time.
     """
     km = np.asarray(means["km"], dtype=np.float64)
     if not np.all(km > 0.0):
@@ -128,9 +129,11 @@ def per_trip(means: Means, p: Parameters, convention: str, capex: float) -> dict
 
 
 def per_run(means: Means, p: Parameters, convention: str, capex: float) -> dict[str, Array]:
-    """Charge runs as they were driven, without scaling to a trip: linear in the runs, so it is also the sum of a per-step cost.
+    """Charge runs as they were driven, without scaling to a trip: linear in the runs, so it is also the sum
+    of a per-step cost.
 
-    Prices and corrections are those of `per_trip`; hotel load and supervision are paid for the time that the run took.
+    Prices and corrections are those of `per_trip`; hotel load and supervision are paid for the time that
+    the run took.
     """
     hours = means["hours"]
     costs = {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The formulas of a cost statement as pure functions; arguments are numbers or arrays of resamples, results in usd per run.
+"""The formulas of a cost statement as pure functions; arguments are numbers or arrays of resamples, results
+in usd per run.
 
 Formulas and symbols of the published ones: CostNav (arXiv:2511.20216), docs/cost_model.md.
 """
@@ -24,25 +25,27 @@ def capital(
         robot: price of the bare robot. [usd]
         lidar: 0 where there is none. [usd]
         gps: 0 where there is none. [usd]
-        collection_hours: hours of teleoperation for the training data; 0 for a method that learns nothing. [h]
-        collector_wage: [usd/h]
+        collection_hours: hours of teleoperation for the training data; 0 for a method that learns nothing.
+        [h] collector_wage: [usd/h]
         share: part of the collection that this robot carries; 1 as published, 1 / fleet size in `reflexarc`.
     """
     return robot + lidar + gps + share * collector_wage * collection_hours
 
 
 def electricity(power: Number, price: float, efficiency: float, hours: float) -> Number:
-    """C_elec = price * (power / efficiency) * hours, with the mean mechanical power [kW] and the delivery time [h]."""
+    """C_elec = price * (power / efficiency) * hours, with the mean mechanical power [kW] and the delivery
+    time [h]."""
     return price * power / efficiency * hours
 
 
 def electricity_of_energy(
     traction_kwh: Number, hotel_kw: float, hours: Number, price: float, efficiency: float
 ) -> Number:
-    """Price of the energy drawn: traction at the wheels through the drive train, hotel load from the battery. [usd]
+    """Price of the energy drawn: traction at the wheels through the drive train, hotel load from the
+    battery. [usd]
 
-    The charger and the battery's round trip are counted for both by dividing by the same efficiency, which is pessimistic
-    for the hotel load: it does not pass the motor.
+    The charger and the battery's round trip are counted for both by dividing by the same efficiency, which
+    is pessimistic for the hotel load: it does not pass the motor.
     """
     return price * (traction_kwh + hotel_kw * hours) / efficiency
 
@@ -73,8 +76,8 @@ def repair(
 ) -> Number:
     """C_repair = robot_price / runs * repair_rate * (assistance / assistance_rate).
 
-    `runs` is the number of runs in the robot's life as published (18,250), which divides an annual rate by two years, or
-    in one year (9,125) in `reflexarc`.
+    `runs` is the number of runs in the robot's life as published (18,250), which divides an annual rate by
+    two years, or in one year (9,125) in `reflexarc`.
     """
     return robot_price / runs * repair_rate * assistance / assistance_rate
 
@@ -103,8 +106,8 @@ def break_even_runs(capex: float, margin: Number) -> Number:
 def discounted_payback_days(capex: float, margin: Number, runs_per_day: float, rate: float) -> Number:
     """Days until the discounted margins equal the capital; inf if they never do.
 
-    With the cash flow m = margin * runs per day and the continuous rate r per day, integral of m exp(-r t) = capex gives
-    t = -ln(1 - capex r / m) / r; for r = 0, t = capex / m.
+    With the cash flow m = margin * runs per day and the continuous rate r per day, integral of m exp(-r t)
+    = capex gives t = -ln(1 - capex r / m) / r; for r = 0, t = capex / m.
 
     Args:
         capex: [usd]
@@ -128,7 +131,8 @@ def present_value(capex: float, margin: Number, runs_per_day: float, rate: float
 
 
 def assistance_per_trip(assistance: Number, km: Number, trip_km: float) -> Number:
-    """Probability that a trip of `trip_km` needs assistance at the observed rate per km, 1 - exp(-rate * trip).
+    """Probability that a trip of `trip_km` needs assistance at the observed rate per km, 1 - exp(-rate *
+    trip).
 
     Args:
         assistance: mean number per observed run.

@@ -42,7 +42,8 @@ def compare(
     seed: int = 0,
     names: tuple[str, str] = ("first", "second"),
 ) -> Comparison:
-    """Compare two policies mission by mission: missions are resampled, and both policies keep their runs of each.
+    """Compare two policies mission by mission: missions are resampled, and both policies keep their runs of
+    each.
 
     Raises:
         ConfigError: they ran on different robots or have no mission in common.
@@ -141,7 +142,8 @@ class Swing:
 
 
 def tornado(model: CostModel, margin: Callable[[CostModel], float]) -> list[Swing]:
-    """Return the swing of every parameter that has a stated range, widest first; a parameter without range is not moved.
+    """Return the swing of every parameter that has a stated range, widest first; a parameter without range
+    is not moved.
 
     Args:
         model: with its parameters.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The episode table: one row per run that was not skipped, one row per contact; checked when it is made.
 
-Whatever a reader takes in (CostNav JSON or CSV, our event logs, recordings) becomes this table, and every cost model is
-computed from it alone. A bad value is an error that names the column and the row; nothing is dropped.
+Whatever a reader takes in (CostNav JSON or CSV, our event logs, recordings) becomes this table, and every
+cost model is computed from it alone. A bad value is an error that names the column and the row; nothing is
+dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,8 @@ class Contacts:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[float]]) -> "Contacts":
-        """Build from rows (run, time, class index, impulse, delta_v, peak force, robot speed); None becomes NaN."""
+        """Build from rows (run, time, class index, impulse, delta_v, peak force, robot speed); None becomes
+        NaN."""
         if not rows:
             return cls.none()
         table = np.array([[np.nan if x is None else float(x) for x in row] for row in rows])
@@ -168,9 +170,10 @@ class Episodes:
             ),
         )
         return Episodes(
-            self.source, self.robot, tuple(self.keys[i] for i in index), self.outcome[index], self.duration_s[index],
-            self.distance_m[index], self.energy_kwh[index], self.power_kw[index], self.injury_usd[index],
-            self.property_counts[index], contacts, self.skipped, self.skip_reasons, self.notes,
+            self.source, self.robot, tuple(self.keys[i] for i in index), self.outcome[index],
+            self.duration_s[index], self.distance_m[index], self.energy_kwh[index], self.power_kw[index],
+            self.injury_usd[index], self.property_counts[index], contacts, self.skipped, self.skip_reasons,
+            self.notes,
         )  # fmt: skip
 
 

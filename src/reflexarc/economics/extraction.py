@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the episode table to the columns of a model: what counts, what it costs, how the run really ended.
 
-The published rules (CostNav metrics.py, injury.py, mission manager) are applied to contact episodes with their resultant
-impulse, where the published code takes the first contact point of a callback; a run whose counted impulses use up the
-impulse health before it ends becomes a physical assistance, and what comes later does not count.
+The published rules (CostNav metrics.py, injury.py, mission manager) are applied to contact episodes with
+their resultant impulse, where the published code takes the first contact point of a callback; a run whose
+counted impulses use up the impulse health before it ends becomes a physical assistance, and what comes
+later does not count.
 """
 
 import numpy as np
@@ -73,8 +74,8 @@ def measured(episodes: Episodes, p: Parameters) -> dict[str, Array]:
 
 
 def mean_power(episodes: Episodes, p: Parameters | dict[str, float]) -> Array:
-    """Return the mean mechanical power of each run, shape (n,): as given, else F v with v and then P cut (not rounded)
-    to four decimals, as CostNav's scripts/eval.sh does. [kW]
+    """Return the mean mechanical power of each run, shape (n,): as given, else F v with v and then P cut
+    (not rounded) to four decimals, as CostNav's scripts/eval.sh does. [kW]
     """
     v = _cut(episodes.distance_m / np.where(episodes.duration_s > 0.0, episodes.duration_s, np.inf))
     return _given_or(episodes.power_kw, _cut(p["rolling_force"] * v * KW_PER_W))
@@ -95,7 +96,8 @@ def unpriced(episodes: Episodes, p: Parameters) -> dict[str, int]:
 
 
 def _health(episodes: Episodes, p: Parameters) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Return which contacts count, shape (c,), and the outcome with the impulse health applied, shape (n,)."""
+    """Return which contacts count, shape (c,), and the outcome with the impulse health applied, shape
+    (n,)."""
     c = episodes.contacts
     counted = c.impulse >= p["contact_impulse"]
     total = np.cumsum(np.where(counted, c.impulse, 0.0))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of cost models: what each takes from the runs and how it charges.
 
-A model turns the episode table into one row of numbers per run (its columns). Everything else is a function of the means
-of these columns, so a resample of the runs is a resample of rows, and arrays of resampled means go through the same
-formulas as the one statement.
+A model turns the episode table into one row of numbers per run (its columns). Everything else is a function
+of the means of these columns, so a resample of the runs is a resample of rows, and arrays of resampled
+means go through the same formulas as the one statement.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from reflexarc.economics.outcomes import V2_THRESHOLDS, V5_THRESHOLDS, Threshold
 from reflexarc.economics.parameters import Parameters
 
 CONVENTIONS = ("gross", "sla_scaled", "no_double_refund")
-"""Revenue: the fee of every run with refunds as costs; the fee of successes with refunds as costs on top (charged twice);
-the fee of successes and no refund of a fee that was never booked.
+"""Revenue: the fee of every run with refunds as costs; the fee of successes with refunds as costs on top
+(charged twice); the fee of successes and no refund of a fee that was never booked.
 """
 PUBLISHED_COMPONENTS = ("electricity", "service", "pedestrian", "property", "repair")
 COMPONENTS = (*PUBLISHED_COMPONENTS, "operator", "rescue")
@@ -84,7 +84,8 @@ class CostModel:
         return np.column_stack([values[name] for name in self.columns])
 
     def means(self, table: Array) -> dict[str, Array]:
-        """Name the columns of means or of resampled means, shape (..., len(columns)), and add the success share."""
+        """Name the columns of means or of resampled means, shape (..., len(columns)), and add the success
+        share."""
         named = {name: table[..., i] for i, name in enumerate(self.columns)}
         named["success"] = 1.0 - sum(
             named[name] for name in ("spoiled", "timeout", "assistance") if name in named
@@ -105,8 +106,8 @@ _V5_COLUMNS = (*_SHARES, "power_kw", "injury_usd", "property_usd")
 
 def _v5(name: str, title: str, convention: str, thresholds: Thresholds) -> CostModel:
     return CostModel(
-        name, title, V5, convention, _V5_COLUMNS, PUBLISHED_COMPONENTS, extraction.published, charges.published,
-        charges.published_capital, thresholds,
+        name, title, V5, convention, _V5_COLUMNS, PUBLISHED_COMPONENTS, extraction.published,
+        charges.published, charges.published_capital, thresholds,
     )  # fmt: skip
 
 

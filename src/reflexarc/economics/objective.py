@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Dollars as an objective: a cost per step whose sum over a run is that run's line in the statement.
 
-With z the run so far (time, way, energy, contacts) and q the probabilities of its outcomes, let V(z, q) be the negative
-margin of a statement of this one run. The cost of a step is the change of V, so the sum telescopes to V(z_end, q_end)
-whatever q was on the way, and because the model is linear in the runs, the mean over runs is the statement's negative margin.
-Along the way q is smooth in what a policy can influence:
+With z the run so far (time, way, energy, contacts) and q the probabilities of its outcomes, let V(z, q) be
+the negative margin of a statement of this one run. The cost of a step is the change of V, so the sum
+telescopes to V(z_end, q_end) whatever q was on the way, and because the model is linear in the runs, the
+mean over runs is the statement's negative margin. Along the way q is smooth in what a policy can influence:
 
     q_late   = 1 / (1 + exp(-(t + d / v_ref - T) / (0.05 T)))     time, distance to the goal d, time limit T
     q_assist = min(1, sum J / H)^2                               counted impulse, impulse health H
     q        = (q_assist, (1 - q_assist) q_late, (1 - q_assist)(1 - q_late))
 
-and at the end it is what happened. This is potential-based shaping (A. Ng, D. Harada, S. Russell, ICML 1999) without
-discounting: it moves reward in time and leaves every policy's total as it is. Contacts are charged when they end.
+and at the end it is what happened. This is potential-based shaping (A. Ng, D. Harada, S. Russell, ICML
+1999) without discounting: it moves reward in time and leaves every policy's total as it is. Contacts are
+charged when they end.
 """
 
 import math
@@ -58,7 +59,8 @@ class StepCost:
         self._model = cost_model("reflexarc_run") if model is None else model
         if self._model.name == "reflexarc":
             raise ConfigError(
-                "the model 'reflexarc' scales to a trip and is not a sum over runs; allowed: reflexarc_run, v1 to v6"
+                "the model 'reflexarc' scales to a trip and is not a sum over runs; allowed: reflexarc_run,
+                v1 to v6"
             )
         if not (timeout_s > 0.0 and reference_speed > 0.0):
             raise ConfigError(f"timeout_s {timeout_s} and reference_speed {reference_speed} must be > 0")
@@ -143,8 +145,8 @@ def planner_weights(model: CostModel, closing_speed: float, contact_rate: float)
 
     Args:
         model: `reflexarc` or `reflexarc_run`, with its parameters.
-        closing_speed: speed at which people and robot meet; the pedestrian's change of velocity is that of a plastic impact. [m/s]
-        contact_rate: expected contacts per second at gap 0. [1/s]
+        closing_speed: speed at which people and robot meet; the pedestrian's change of velocity is that of
+        a plastic impact. [m/s] contact_rate: expected contacts per second at gap 0. [1/s]
 
     Returns:
         `time_weight` = 1 and `people_weight` for `reflexarc.policies.dwa`.

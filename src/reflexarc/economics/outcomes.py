@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a run ends and which contacts count, exactly as CostNav's mission manager and metrics decide it.
 
-Order at every tick (mission manager, `_step_waiting_for_completion`): goal reached, then the food; tilt; impulse health;
-timeout. The thresholds are strict or not as written here. Times are simulated seconds.
+Order at every tick (mission manager, `_step_waiting_for_completion`): goal reached, then the food; tilt;
+impulse health; timeout. The thresholds are strict or not as written here. Times are simulated seconds.
 """
 
 from dataclasses import dataclass, field

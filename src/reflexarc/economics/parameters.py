@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Typed parameters of the cost models: value, unit, source, and how the value is known.
 
-A model's parameters are one immutable table. A file of overrides must name known parameters in their own unit; anything
-else is refused with what is allowed.
+A model's parameters are one immutable table. A file of overrides must name known parameters in their own
+unit; anything else is refused with what is allowed.
 """
 
 import dataclasses
@@ -75,6 +75,9 @@ class Parameters(Mapping[str, float]):
 
     def __getitem__(self, name: str) -> float:
         return self.parameter(name).value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._items
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)

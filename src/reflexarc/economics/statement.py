@@ -13,7 +13,7 @@ from reflexarc.economics import extraction
 from reflexarc.economics.components import DAYS_PER_YEAR
 from reflexarc.economics.episodes import Episodes
 from reflexarc.economics.models import Capex, CostModel
-from reflexarc.economics.uncertainty import interval, resampled_means
+from reflexarc.economics.uncertainty import column_means, interval, resampled_means
 
 RESAMPLES = 10_000
 MAIN_KEYS = (
@@ -53,8 +53,8 @@ class Statement:
     n: int
     skipped: int
     figures: Mapping[str, float]
-    """Every figure of the model; capex in usd, bep_runs in runs, payback_days in days, the rest usd per run unless the
-    key says otherwise. inf where it does not exist.
+    """Every figure of the model; capex in usd, bep_runs in runs, payback_days in days, the rest usd per run
+    unless the key says otherwise. inf where it does not exist.
     """
     shares: Mapping[str, float]
     """Share of runs per outcome."""
@@ -117,7 +117,7 @@ def state_episodes(
     """
     table = model.features(episodes)
     capital = model.capital(capex, model.parameters)
-    means = model.means(table.mean(axis=0))
+    means = model.means(column_means(table))
     lost = extraction.unpriced(episodes, model.parameters)
     notes = (
         *episodes.notes,

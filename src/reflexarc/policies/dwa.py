@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Dynamic window local planner: follows a route around people and walls that it sees.
 
-D. Fox, W. Burgard, S. Thrun, The dynamic window approach to collision avoidance, IEEE RAM 1997, with obstacles predicted
-at constant velocity. Every candidate (v, omega) inside the window that the drive can reach is driven for the horizon T;
-the footprint's gap c_i(t) to each disc and wall point is followed, and the cheapest candidate wins:
+D. Fox, W. Burgard, S. Thrun, The dynamic window approach to collision avoidance, IEEE RAM 1997, with
+obstacles predicted at constant velocity. Every candidate (v, omega) inside the window that the drive can
+reach is driven for the horizon T; the footprint's gap c_i(t) to each disc and wall point is followed, and
+the cheapest candidate wins:
 
     J = w_time |p(T) - p_carrot| / v_cruise + w_heading |bearing of the carrot at T|
       + sum_t dt [ w_people max_i e^{-c_i / s_people} (0.3 + |v_rel,i|) + w_wall e^{-c_wall / s_wall} ]
 
-A candidate is admissible if it can brake before the nearest wall, v <= sqrt(2 a c_wall), at every step, and does not drive
-into a predicted person while moving. If none is, the robot brakes and turns towards the carrot. Weights are dimensionless
-ratios to one second of driving; `reflexarc.economics.objective.planner_weights` derives them from dollars.
+A candidate is admissible if it can brake before the nearest wall, v <= sqrt(2 a c_wall), at every step, and
+does not drive into a predicted person while moving. If none is, the robot brakes and turns towards the
+carrot. Weights are dimensionless ratios to one second of driving;
+`reflexarc.economics.objective.planner_weights` derives them from dollars.
 """
 
 import math
@@ -153,9 +155,10 @@ class Dwa:
 def _numbers(c: DwaConfig) -> Array:
     """Pack what the kernel needs, in the order in which it reads them."""
     return np.array(
-        (c.horizon_s, c.step_s, c.acceleration_m_s2, c.deceleration_m_s2, c.yaw_acceleration_rad_s2, c.half_length_m,
-         c.half_width_m, c.wall_clearance_m, c.people_clearance_m, c.cruise_speed_m_s, c.time_weight, c.heading_weight,
-         c.people_weight, c.people_scale_m, c.wall_weight, c.wall_scale_m)
+        (c.horizon_s, c.step_s, c.acceleration_m_s2, c.deceleration_m_s2, c.yaw_acceleration_rad_s2,
+        c.half_length_m,
+         c.half_width_m, c.wall_clearance_m, c.people_clearance_m, c.cruise_speed_m_s, c.time_weight,
+         c.heading_weight, c.people_weight, c.people_scale_m, c.wall_weight, c.wall_scale_m)
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """CostNav's own records: the JSON of its service `/get_mission_result` and the CSV of its scripts.
 
-Their contact counts are already filtered by their rules and carry no severity, so their injury costs and property counts are
-taken as they are. Unknown failures count as timeouts, as their scripts do; skipped and pending missions are counted and
-left out.
+Their contact counts are already filtered by their rules and carry no severity, so their injury costs and
+property counts are taken as they are. Unknown failures count as timeouts, as their scripts do; skipped and
+pending missions are counted and left out.
 """
 
 import csv

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our own runs: folders of `reflexarc run`, event logs and recordings.
 
-A contact belongs to the mission during which it began. A mission that the run did not finish is counted as skipped.
-Energy is known where something measured it; elsewhere the published model's constant force stands in, with a note.
+A contact belongs to the mission during which it began. A mission that the run did not finish is counted as
+skipped. Energy is known where something measured it; elsewhere the published model's constant force stands
+in, with a note.
 """
 
 import math
@@ -88,8 +89,8 @@ def contact_row(contact: ContactEvent, start: float) -> tuple[float, ...]:
 
 
 def read_run(builder: TableBuilder, folder: Path, allow_incomplete: bool, prefix: str) -> None:
-    """Add one run's folder: its array log, else its recording, else its event log; keys of missions begin with
-    `prefix`.
+    """Add one run's folder: its array log, else its recording, else its event log; keys of missions begin
+    with `prefix`.
 
     Raises:
         RecordingError: none of them is there or readable.
@@ -143,7 +144,8 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
     """Add a recorded run: contacts, missions, odometry, and the battery where it was recorded.
 
     Raises:
-        RecordingError: not a recording, one without missions or odometry, or a truncated one without `allow_incomplete`.
+        RecordingError: not a recording, one without missions or odometry, or a truncated one without
+        `allow_incomplete`.
     """
     from reflexarc.report.recording import read_recording  # noqa: PLC0415 - only for recordings
 
@@ -182,7 +184,8 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
 
 
 def _battery_energy(entries: Sequence[Any]) -> tuple[Array, Array] | None:
-    """Return stamps [s] and the energy drawn until then [kWh], integral of voltage times current out of the battery."""
+    """Return stamps [s] and the energy drawn until then [kWh], integral of voltage times current out of the
+    battery."""
     if len(entries) < 2:
         return None
     stamps = np.array([wire.seconds(e.message.header.stamp) for e in entries])
