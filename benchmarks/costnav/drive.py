@@ -18,7 +18,8 @@ from reflexarc_sim.scenario import Scenario, load_scenario
 SCENARIO = "sidewalk_delivery"
 OVERRIDES = {"missions.count": "1", "duration_s": "60.05"}
 """One delivery per seed, so that missions are independent; the run lasts one tick longer than the mission
-may."""
+may.
+"""
 
 TICKS_PER_STEP = 10
 """Ticks of 5 ms between two steps of the objective: the rate of the proposals."""

@@ -31,8 +31,8 @@ CAPEX = Capex(robot=8000.0, lidar=3000.0)
 RESAMPLES = 10_000
 _SHORT_SEEDS = SEEDS[:2]
 JOURNAL = "REFLEXARC_STUDY_JOURNAL"
-"""Environment variable: file to which every finished run is appended, and from which a stopped study goes
-on."""
+"""Environment variable: file to which every finished run is appended, and from which a stopped study goes on.
+"""
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -79,8 +79,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def state_all(episodes: dict[str, Episodes]) -> dict[str, Any]:
-    """Return statements of every policy under every model, paired comparisons and the tornado of the
-    first."""
+    """Return statements of every policy under every model, paired comparisons and the tornado of the first."""
     result: dict[str, Any] = {"statements": {}, "ranking": {}, "pairs": {}}
     for name, convention in MODELS:
         model = cost_model(name)
@@ -135,7 +134,8 @@ def _rows(
                 with journal.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"policy": name, "row": row}) + "\n")
             progress(
-                f"{mission.key} {name}: {row['outcome']} after {row['duration_s']:.1f} s, {len(row['contacts'])} contacts"
+                f"{mission.key} {name}: {row['outcome']} after {row['duration_s']:.1f} s, "
+                f"{len(row['contacts'])} contacts"
             )
     return {name: [done[name, m.seed] for m in missions] for name in POLICIES}
 

@@ -6,8 +6,8 @@ first. Each drives every training mission once; the sum of the per-step objectiv
 (`reflexarc.economics.objective`) is its dollars per run, its share of successes (faster runs win ties) is
 what is tuned for usually. Both winners then drive held-out missions.
 
-    python benchmarks/costnav/tune.py      writes tuning.json; goes on from $REFLEXARC_STUDY_JOURNAL if it
-    is set
+    python benchmarks/costnav/tune.py      writes tuning.json; goes on from $REFLEXARC_STUDY_JOURNAL if it is
+    set
 """
 
 import json
@@ -59,7 +59,8 @@ def candidates() -> list[dict[str, float]]:
 
 def tune(progress: Callable[[str], None]) -> dict[str, Any]:
     """Evaluate every candidate, choose by both objectives, and drive the held-out missions with the two
-    winners."""
+    winners.
+    """
     tried = candidates()
     training = [[(i, seed) for seed in TRAINING_SEEDS] for i in range(len(tried))]
     rows = _drive_all([job for jobs in training for job in jobs], tried, progress)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc economics WHAT INPUT...`: dollars per run, with uncertainty, from runs, recordings and
-tables."""
+"""`reflexarc economics WHAT INPUT...`: dollars per run, with uncertainty, from runs, recordings and tables."""
 
 import argparse
 import json
@@ -11,8 +10,8 @@ from typing import Any
 from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
-Turn runs into a cost statement. An INPUT is a .json or .csv table, an events.jsonl, an .mcap recording, a
-folder of `reflexarc run` (with and without the arc are two policies), or the folder of one of its runs.
+Turn runs into a cost statement. An INPUT is a .json or .csv table, an events.jsonl, an .mcap recording, a folder of
+`reflexarc run` (with and without the arc are two policies), or the folder of one of its runs.
 
   statement   dollars per run by component, with 95 % intervals
   compare     several policies beside each other; those on the same missions also pairwise
@@ -72,8 +71,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    from reflexarc.economics import Statement, cost_model, ranking, state_episodes, state_summary  # noqa:
-    PLC0415 from reflexarc.economics.episodes import Episodes  # noqa: PLC0415
+    from reflexarc.economics import Statement, cost_model, ranking, state_episodes, state_summary  # noqa: PLC0415
+    from reflexarc.economics.episodes import Episodes  # noqa: PLC0415
     from reflexarc.economics.models import CONVENTIONS  # noqa: PLC0415
 
     model = cost_model(args.model)

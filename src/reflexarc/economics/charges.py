@@ -21,9 +21,15 @@ Means = Mapping[str, Any]
 def published(means: Means, p: Parameters, convention: str, capex: float) -> dict[str, Array]:
     """Charge as v2, v5 and v6 do."""
     costs = {
-        "electricity": c.electricity(means["power_kw"], p["electricity_price"], p["drive_efficiency"], p["delivery_hours"]),
+        "electricity": c.electricity(
+            means["power_kw"], p["electricity_price"], p["drive_efficiency"], p["delivery_hours"]
+        ),
         "service": c.service(
-            means["spoiled"], means["timeout"], means["assistance"], p["delivery_fee"], p["order_value"],
+            means["spoiled"],
+            means["timeout"],
+            means["assistance"],
+            p["delivery_fee"],
+            p["order_value"],
             refund_fee=convention != "no_double_refund",
         ),
         "pedestrian": means["injury_usd"],
@@ -31,7 +37,7 @@ def published(means: Means, p: Parameters, convention: str, capex: float) -> dic
         "repair": c.repair(
             means["assistance"], p["robot_price"], _life_runs(p), p["repair_rate"], p["assistance_rate"]
         ),
-    }  # fmt: skip
+    }
     return _total(costs, c.revenue(p["delivery_fee"], means["success"], convention), capex, p, discount=0.0)
 
 
@@ -55,8 +61,7 @@ def legacy(means: Means, p: Parameters, convention: str, capex: float) -> dict[s
 
 
 def legacy_capital(capex: Any, p: Parameters) -> float:
-    """Return hardware and the wear of training, wear * impulse * collision rate * episodes * hardware.
-    [usd]"""
+    """Return hardware and the wear of training, wear * impulse * collision rate * episodes * hardware. [usd]"""
     hardware = capex.robot + capex.compute + capex.camera + capex.lidar + capex.gps
     impulse = capex.training_impulse_ns * capex.training_collision_rate * capex.training_episodes
     return hardware * (1.0 + p["wear"] * impulse)
@@ -132,8 +137,8 @@ def per_run(means: Means, p: Parameters, convention: str, capex: float) -> dict[
     """Charge runs as they were driven, without scaling to a trip: linear in the runs, so it is also the sum
     of a per-step cost.
 
-    Prices and corrections are those of `per_trip`; hotel load and supervision are paid for the time that
-    the run took.
+    Prices and corrections are those of `per_trip`; hotel load and supervision are paid for the time that the
+    run took.
     """
     hours = means["hours"]
     costs = {
@@ -141,18 +146,25 @@ def per_run(means: Means, p: Parameters, convention: str, capex: float) -> dict[
             means["traction_kwh"], p["hotel_load"], hours, p["electricity_price"], p["drive_efficiency"]
         ),
         "service": c.service(
-            means["spoiled"], means["timeout"], means["assistance"], p["delivery_fee"], p["order_value"],
+            means["spoiled"],
+            means["timeout"],
+            means["assistance"],
+            p["delivery_fee"],
+            p["order_value"],
             refund_fee=convention != "no_double_refund",
         ),
         "pedestrian": means["injury_usd"],
         "property": means["property_usd"],
         "repair": c.repair(
-            means["assistance"], p["robot_price"], p["deliveries_per_day"] * c.DAYS_PER_YEAR, p["repair_rate"],
+            means["assistance"],
+            p["robot_price"],
+            p["deliveries_per_day"] * c.DAYS_PER_YEAR,
+            p["repair_rate"],
             p["assistance_rate"],
         ),
         "operator": c.operator(hours, p["operator_wage"], p["robots_per_operator"]),
         "rescue": c.rescue(means["assistance"], p["operator_wage"], p["rescue_hours"]),
-    }  # fmt: skip
+    }
     income = c.revenue(p["delivery_fee"], means["success"], convention)
     return _total(costs, income, capex, p, discount=p["discount_rate"])
 

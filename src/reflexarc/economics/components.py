@@ -26,7 +26,8 @@ def capital(
         lidar: 0 where there is none. [usd]
         gps: 0 where there is none. [usd]
         collection_hours: hours of teleoperation for the training data; 0 for a method that learns nothing.
-        [h] collector_wage: [usd/h]
+            [h]
+        collector_wage: [usd/h]
         share: part of the collection that this robot carries; 1 as published, 1 / fleet size in `reflexarc`.
     """
     return robot + lidar + gps + share * collector_wage * collection_hours
@@ -34,7 +35,8 @@ def capital(
 
 def electricity(power: Number, price: float, efficiency: float, hours: float) -> Number:
     """C_elec = price * (power / efficiency) * hours, with the mean mechanical power [kW] and the delivery
-    time [h]."""
+    time [h].
+    """
     return price * power / efficiency * hours
 
 
@@ -106,8 +108,8 @@ def break_even_runs(capex: float, margin: Number) -> Number:
 def discounted_payback_days(capex: float, margin: Number, runs_per_day: float, rate: float) -> Number:
     """Days until the discounted margins equal the capital; inf if they never do.
 
-    With the cash flow m = margin * runs per day and the continuous rate r per day, integral of m exp(-r t)
-    = capex gives t = -ln(1 - capex r / m) / r; for r = 0, t = capex / m.
+    With the cash flow m = margin * runs per day and the continuous rate r per day, integral of m exp(-r t) =
+    capex gives t = -ln(1 - capex r / m) / r; for r = 0, t = capex / m.
 
     Args:
         capex: [usd]

@@ -50,7 +50,8 @@ class Contacts:
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[float]]) -> "Contacts":
         """Build from rows (run, time, class index, impulse, delta_v, peak force, robot speed); None becomes
-        NaN."""
+        NaN.
+        """
         if not rows:
             return cls.none()
         table = np.array([[np.nan if x is None else float(x) for x in row] for row in rows])
@@ -123,7 +124,8 @@ class Episodes:
             if bad.any():
                 i = int(np.argmax(bad))
                 raise ConfigError(
-                    f"{self.source}: contact {i} of episode {self.keys[c.row[i]]!r} (row {c.row[i] + 1}), field {name!r}: "
+                    f"{self.source}: contact {i} of episode {self.keys[c.row[i]]!r} (row {c.row[i] + 1}), "
+                    f"field {name!r}: "
                     f"{values[i]} must be a finite number >= 0; nothing was computed"
                 )
 
@@ -150,7 +152,8 @@ class Episodes:
         if bad.any():
             i = int(np.argmax(bad))
             raise ConfigError(
-                f"{self.source}: row {i + 1} (mission {self.keys[i]!r}), field {name!r}: {values[i]} must be {allowed}; "
+                f"{self.source}: row {i + 1} (mission {self.keys[i]!r}), field {name!r}: {values[i]} "
+                f"must be {allowed}; "
                 "nothing was computed"
             )
 
@@ -170,11 +173,21 @@ class Episodes:
             ),
         )
         return Episodes(
-            self.source, self.robot, tuple(self.keys[i] for i in index), self.outcome[index],
-            self.duration_s[index], self.distance_m[index], self.energy_kwh[index], self.power_kw[index],
-            self.injury_usd[index], self.property_counts[index], contacts, self.skipped, self.skip_reasons,
+            self.source,
+            self.robot,
+            tuple(self.keys[i] for i in index),
+            self.outcome[index],
+            self.duration_s[index],
+            self.distance_m[index],
+            self.energy_kwh[index],
+            self.power_kw[index],
+            self.injury_usd[index],
+            self.property_counts[index],
+            contacts,
+            self.skipped,
+            self.skip_reasons,
             self.notes,
-        )  # fmt: skip
+        )
 
 
 def contact_class(name: str, where: str) -> int:

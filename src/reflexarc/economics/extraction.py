@@ -3,8 +3,8 @@
 
 The published rules (CostNav metrics.py, injury.py, mission manager) are applied to contact episodes with
 their resultant impulse, where the published code takes the first contact point of a callback; a run whose
-counted impulses use up the impulse health before it ends becomes a physical assistance, and what comes
-later does not count.
+counted impulses use up the impulse health before it ends becomes a physical assistance, and what comes later
+does not count.
 """
 
 import numpy as np
@@ -96,8 +96,7 @@ def unpriced(episodes: Episodes, p: Parameters) -> dict[str, int]:
 
 
 def _health(episodes: Episodes, p: Parameters) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Return which contacts count, shape (c,), and the outcome with the impulse health applied, shape
-    (n,)."""
+    """Return which contacts count, shape (c,), and the outcome with the impulse health applied, shape (n,)."""
     c = episodes.contacts
     counted = c.impulse >= p["contact_impulse"]
     total = np.cumsum(np.where(counted, c.impulse, 0.0))

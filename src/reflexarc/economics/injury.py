@@ -6,10 +6,10 @@ injury of at least MAIS level k is
 
     P(MAIS >= k) = 1 / (1 + exp(-(a_k + b_k x)))
 
-(J.-S. Wang, MAIS(05/08) injury probability curves as functions of delta V, NHTSA, May 2022, all crash
-modes; the coefficients as in CostNav's injury.py). The ladder is made monotone with min(), differences give
-the probability of exactly each level, and the expected cost is multiplied by an adjustment. For dv <= 0
-nobody is hurt: all of the probability is on MAIS 0.
+(J.-S. Wang, MAIS(05/08) injury probability curves as functions of delta V, NHTSA, May 2022, all crash modes;
+the coefficients as in CostNav's injury.py). The ladder is made monotone with min(), differences give the
+probability of exactly each level, and the expected cost is multiplied by an adjustment. For dv <= 0 nobody
+is hurt: all of the probability is on MAIS 0.
 
 The curves come from occupants of cars and do not go to zero with dv: 20 % of all touches would cause an
 injury. The model `reflexarc` therefore (1) takes the pedestrian's change of velocity, (2) counts nothing
@@ -18,9 +18,9 @@ below the contact limits of ISO/TS 15066, and (3) rebases the curves so that the
     P'(MAIS >= k) = max(0, (P_k(dv) - P_k(dv_0)) / (1 - P_k(dv_0)))
 
 with dv_0 the largest change of velocity that keeps within the limit. In the two-body model of Annex A a
-blunt contact of force F against stiffness k and reduced mass mu transfers F^2 / (2 k), so the relative
-speed at the limit is F / sqrt(mu k) and the pedestrian's change of velocity is at most dv_0 = mu F /
-(sqrt(mu k) m_H) = F sqrt(mu / k) / m_H.
+blunt contact of force F against stiffness k and reduced mass mu transfers F^2 / (2 k), so the relative speed
+at the limit is F / sqrt(mu k) and the pedestrian's change of velocity is at most dv_0 = mu F / (sqrt(mu k)
+m_H) = F sqrt(mu / k) / m_H.
 """
 
 import math
@@ -96,8 +96,8 @@ def severity_cost(
 ) -> Array:
     """Return the expected cost of each contact in the model `reflexarc`, shape (...). [usd]
 
-    A contact is harmless if its measured peak force is within the limit; where the force is not known
-    (NaN), if its change of velocity is. Otherwise the rebased curves apply; MAIS 0 costs nothing.
+    A contact is harmless if its measured peak force is within the limit; where the force is not known (NaN),
+    if its change of velocity is. Otherwise the rebased curves apply; MAIS 0 costs nothing.
 
     Args:
         delta_v: change of velocity of the pedestrian, shape (...). [m/s]

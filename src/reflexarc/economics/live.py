@@ -68,8 +68,7 @@ class LiveStatement:
         self._position = position
 
     def add_power(self, stamp: float, power: float) -> None:
-        """Take the electrical or mechanical power [W] at `stamp` [s]; it is integrated by the trapezium
-        rule."""
+        """Take the electrical or mechanical power [W] at `stamp` [s]; it is integrated by the trapezium rule."""
         if self._power is not None and stamp > self._power[0]:
             self._energy_j += 0.5 * (power + self._power[1]) * (stamp - self._power[0])
             self._energy_known = True
@@ -85,7 +84,8 @@ class LiveStatement:
 
     def end(self, number: int, outcome: str, stamp: float, duration: float) -> None:
         """Note that a mission ended at `stamp` [s] after `duration` [s] with `outcome`, in the words of the
-        missions."""
+        missions.
+        """
         begun = self._current if self._current is not None and self._current.number == number else None
         way = self._way - begun.way if begun is not None else 0.0
         energy = (

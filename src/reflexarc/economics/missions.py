@@ -6,9 +6,8 @@
  "missions": [{"seed": 1000, "start": [x, y], "goal": [x, y], "timeout_s": 60.0}]}
 ```
 
-Positions are metres in the fixed frame of the seed's world. A run checks that its own plan is the file's,
-so that a change of the world's generator cannot pass as a change of the policy. Timeouts are simulated
-seconds.
+Positions are metres in the fixed frame of the seed's world. A run checks that its own plan is the file's, so
+that a change of the world's generator cannot pass as a change of the policy. Timeouts are simulated seconds.
 """
 
 import json
@@ -71,7 +70,7 @@ class MissionFile:
 
         Raises:
             ConfigError: not JSON, another schema, an unknown or missing field, a repeated seed, or no
-            mission.
+                mission.
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

@@ -2,8 +2,8 @@
 """The table of cost models: what each takes from the runs and how it charges.
 
 A model turns the episode table into one row of numbers per run (its columns). Everything else is a function
-of the means of these columns, so a resample of the runs is a resample of rows, and arrays of resampled
-means go through the same formulas as the one statement.
+of the means of these columns, so a resample of the runs is a resample of rows, and arrays of resampled means
+go through the same formulas as the one statement.
 """
 
 import dataclasses
@@ -85,7 +85,8 @@ class CostModel:
 
     def means(self, table: Array) -> dict[str, Array]:
         """Name the columns of means or of resampled means, shape (..., len(columns)), and add the success
-        share."""
+        share.
+        """
         named = {name: table[..., i] for i, name in enumerate(self.columns)}
         named["success"] = 1.0 - sum(
             named[name] for name in ("spoiled", "timeout", "assistance") if name in named
@@ -106,8 +107,8 @@ _V5_COLUMNS = (*_SHARES, "power_kw", "injury_usd", "property_usd")
 
 def _v5(name: str, title: str, convention: str, thresholds: Thresholds) -> CostModel:
     return CostModel(
-        name, title, V5, convention, _V5_COLUMNS, PUBLISHED_COMPONENTS, extraction.published,
-        charges.published, charges.published_capital, thresholds,
+        name, title, V5, convention, _V5_COLUMNS, PUBLISHED_COMPONENTS, extraction.published, charges.published,
+        charges.published_capital, thresholds,
     )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ mean over runs is the statement's negative margin. Along the way q is smooth in 
     q_assist = min(1, sum J / H)^2                               counted impulse, impulse health H
     q        = (q_assist, (1 - q_assist) q_late, (1 - q_assist)(1 - q_late))
 
-and at the end it is what happened. This is potential-based shaping (A. Ng, D. Harada, S. Russell, ICML
-1999) without discounting: it moves reward in time and leaves every policy's total as it is. Contacts are
-charged when they end.
+and at the end it is what happened. This is potential-based shaping (A. Ng, D. Harada, S. Russell, ICML 1999)
+without
+discounting: it moves reward in time and leaves every policy's total as it is. Contacts are charged when they
+end.
 """
 
 import math
@@ -59,8 +60,7 @@ class StepCost:
         self._model = cost_model("reflexarc_run") if model is None else model
         if self._model.name == "reflexarc":
             raise ConfigError(
-                "the model 'reflexarc' scales to a trip and is not a sum over runs; allowed: reflexarc_run,
-                v1 to v6"
+                "the model 'reflexarc' scales to a trip and is not a sum over runs; allowed: reflexarc_run, v1 to v6"
             )
         if not (timeout_s > 0.0 and reference_speed > 0.0):
             raise ConfigError(f"timeout_s {timeout_s} and reference_speed {reference_speed} must be > 0")
@@ -145,8 +145,9 @@ def planner_weights(model: CostModel, closing_speed: float, contact_rate: float)
 
     Args:
         model: `reflexarc` or `reflexarc_run`, with its parameters.
-        closing_speed: speed at which people and robot meet; the pedestrian's change of velocity is that of
-        a plastic impact. [m/s] contact_rate: expected contacts per second at gap 0. [1/s]
+        closing_speed: speed at which people and robot meet; the pedestrian's change of velocity is that of a
+            plastic impact. [m/s]
+        contact_rate: expected contacts per second at gap 0. [1/s]
 
     Returns:
         `time_weight` = 1 and `people_weight` for `reflexarc.policies.dwa`.

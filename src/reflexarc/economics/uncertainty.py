@@ -5,9 +5,9 @@ The ordinary bootstrap (B. Efron, Bootstrap methods: another look at the jackkni
 draws n rows with replacement. It is drawn in two steps with the same joint distribution: how many of the n
 draws fall into each block of 512 rows is multinomial, and within a block every draw is uniform. A block
 stays in the first-level cache, a draw within a block of 2^9 rows takes nine bits, and the sums are one pass
-over the counts. Bits come from SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), one stream per resample
-derived from the seed, so results do not depend on the number of threads; the last, shorter block uses
-multiplication with rejection (Lemire, TOMACS 2019).
+over the counts. Bits come from SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), one stream per resample derived
+from the seed, so results do not depend on the number of threads; the last, shorter block uses multiplication
+with rejection (Lemire, TOMACS 2019).
 """
 
 import numpy as np
@@ -62,7 +62,8 @@ def resampled_means(table: Array, resamples: int, seed: int) -> Array:
 
 def column_means(table: Array) -> Array:
     """Return the column means of `table` (n, m), shape (m,); a column of equal values keeps that value to
-    the bit."""
+    the bit.
+    """
     return np.where((table == table[0]).all(axis=0), table[0], table.mean(axis=0))
 
 
@@ -89,7 +90,8 @@ def _resampled_sums(
 
     Args:
         columns: rows in blocks, columns first, shape (blocks, m, 512); the last block is filled up with
-        zeros. counts: draws per resample and block, shape (resamples, blocks).
+            zeros.
+        counts: draws per resample and block, shape (resamples, blocks).
         last_size: rows of the last block.
         seed: of the bits.
         first: number of the first resample.

@@ -155,10 +155,9 @@ class Dwa:
 def _numbers(c: DwaConfig) -> Array:
     """Pack what the kernel needs, in the order in which it reads them."""
     return np.array(
-        (c.horizon_s, c.step_s, c.acceleration_m_s2, c.deceleration_m_s2, c.yaw_acceleration_rad_s2,
-        c.half_length_m,
-         c.half_width_m, c.wall_clearance_m, c.people_clearance_m, c.cruise_speed_m_s, c.time_weight,
-         c.heading_weight, c.people_weight, c.people_scale_m, c.wall_weight, c.wall_scale_m)
+        (c.horizon_s, c.step_s, c.acceleration_m_s2, c.deceleration_m_s2, c.yaw_acceleration_rad_s2, c.half_length_m,
+         c.half_width_m, c.wall_clearance_m, c.people_clearance_m, c.cruise_speed_m_s, c.time_weight, c.heading_weight,
+         c.people_weight, c.people_scale_m, c.wall_weight, c.wall_scale_m)
     )  # fmt: skip
 
 

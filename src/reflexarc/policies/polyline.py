@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A route as a polyline with a progress that does not jump to another leg where the route comes near
-itself."""
+"""A route as a polyline with a progress that does not jump to another leg where the route comes near itself."""
 
 import numpy as np
 

@@ -26,8 +26,15 @@ RESULTS = {
 STATUSES = {"SUCCESS_SLA": Outcome.SUCCESS, **{k.upper(): v for k, v in RESULTS.items() if k != "success"}}
 """`status` of the CSV; `SKIPPED` is not evaluated."""
 _NOT_EVALUATED = ("pending", "skipped")
-_JSON_PROPERTY = {name: f"property_contact_{key}" for name, key in (
-    ("bollard", "bollard"), ("building_glass", "building"), ("trash_bin", "trash_bin"), ("mailbox", "mail_box"))}  # fmt: skip
+_JSON_PROPERTY = {
+    name: f"property_contact_{key}"
+    for name, key in (
+        ("bollard", "bollard"),
+        ("building_glass", "building"),
+        ("trash_bin", "trash_bin"),
+        ("mailbox", "mail_box"),
+    )
+}
 _CSV_PROPERTY = {
     "bollard": "bollard",
     "building_glass": "building",
@@ -37,10 +44,26 @@ _CSV_PROPERTY = {
 CSV_REQUIRED = ("status", "distance", "time", "mech_power", *_CSV_PROPERTY.values(), "injury_cost")
 """Columns without which no statement exists; the other columns of the script's table may be absent."""
 CSV_COLUMNS = (
-    "global_mission", "source_log", "status", "reason", "distance", "time", "velocity", "mech_power", "contact_count",
-    "people_contact", "property_contact", "bollard", "building", "trash_bin", "mail_box", "total_impulse", "deltav_count",
-    "injury_cost", "food_spoiled",
-)  # fmt: skip
+    "global_mission",
+    "source_log",
+    "status",
+    "reason",
+    "distance",
+    "time",
+    "velocity",
+    "mech_power",
+    "contact_count",
+    "people_contact",
+    "property_contact",
+    "bollard",
+    "building",
+    "trash_bin",
+    "mail_box",
+    "total_impulse",
+    "deltav_count",
+    "injury_cost",
+    "food_spoiled",
+)
 NO_SEVERITY = "the source counts contacts without their severity; its own injury costs are used"
 
 

@@ -82,7 +82,8 @@ class TableBuilder:
             return
         if self.robot is not None and robot != self.robot:
             raise ConfigError(
-                f"{where}, field 'robot': {robot!r}, but the runs before are of {self.robot!r}; mixed robots have no common "
+                f"{where}, field 'robot': {robot!r}, but the runs before are of {self.robot!r}; "
+                "mixed robots have no common "
                 "statement; give each its own table"
             )
         self.robot = str(robot)

@@ -145,7 +145,7 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
 
     Raises:
         RecordingError: not a recording, one without missions or odometry, or a truncated one without
-        `allow_incomplete`.
+            `allow_incomplete`.
     """
     from reflexarc.report.recording import read_recording  # noqa: PLC0415 - only for recordings
 
@@ -185,7 +185,8 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
 
 def _battery_energy(entries: Sequence[Any]) -> tuple[Array, Array] | None:
     """Return stamps [s] and the energy drawn until then [kWh], integral of voltage times current out of the
-    battery."""
+    battery.
+    """
     if len(entries) < 2:
         return None
     stamps = np.array([wire.seconds(e.message.header.stamp) for e in entries])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON inputs: a summary per policy, CostNav mission results, or our own episode table.
 
-Our table is `{"robot": name, "capex": {...}, "episodes": [{...}]}`; an episode has `mission`, `outcome`, `duration_s`,
-`distance_m`, optionally `energy_kwh`, and `contacts`, a list of `{"time", "class", "impulse"}` with optional `delta_v`,
-`peak_force` and `robot_speed` (see `EPISODE_FIELDS`, `CONTACT_FIELDS`).
+Our table is `{"robot": name, "capex": {...}, "episodes": [{...}]}`; an episode has `mission`, `outcome`,
+`duration_s`, `distance_m`, optionally `energy_kwh`, and `contacts`, a list of `{"time", "class", "impulse"}`
+with optional `delta_v`, `peak_force` and `robot_speed` (see `EPISODE_FIELDS`, `CONTACT_FIELDS`).
 """
 
 import json
@@ -23,9 +23,22 @@ from reflexarc.economics.statement import Summary
 EPISODE_FIELDS = ("mission", "robot", "outcome", "duration_s", "distance_m", "energy_kwh", "contacts", "seed")
 CONTACT_FIELDS = ("time", "start", "class", "partner", "impulse", "delta_v", "peak_force", "robot_speed")
 SUMMARY_FIELDS = (
-    "n", "name", "robot", "capex", "S_SLA", "S_Spoiled", "S_Timeout", "S_Phys", "avg_power_kw", "injury_usd_per_run",
-    "property_per_run", "distance_km_per_run", "duration_h_per_run", "energy_kwh_per_run", "impulse_ns_per_run",
-)  # fmt: skip
+    "n",
+    "name",
+    "robot",
+    "capex",
+    "S_SLA",
+    "S_Spoiled",
+    "S_Timeout",
+    "S_Phys",
+    "avg_power_kw",
+    "injury_usd_per_run",
+    "property_per_run",
+    "distance_km_per_run",
+    "duration_h_per_run",
+    "energy_kwh_per_run",
+    "impulse_ns_per_run",
+)
 UNFINISHED = ("unfinished", "skipped", "pending")
 WORDS = {"cargo_lost": Outcome.SPOILED, **{str(o): o for o in OUTCOMES}}
 """Words for outcomes; our missions say `cargo_lost`."""
@@ -135,7 +148,8 @@ def episodes_from(data: Any, where: str) -> tuple[Episodes, Capex | None]:
             name = next((key for key in ("episodes", "missions", "results") if key in data), None)
             if name is None:
                 raise ConfigError(
-                    f"{where}: neither a summary (with 'S_SLA') nor an episode table (with 'episodes'); found the fields "
+                    f"{where}: neither a summary (with 'S_SLA') nor an episode table (with 'episodes'); "
+                    "found the fields "
                     f"{', '.join(map(str, data)) or 'none'}"
                 )
             rows, robot = data[name], data.get("robot")
