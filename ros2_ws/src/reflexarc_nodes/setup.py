@@ -3,7 +3,7 @@
 
 from setuptools import find_packages, setup
 
-NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node")
+NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node", "evaluator_node")
 
 setup(
     name="reflexarc_nodes",

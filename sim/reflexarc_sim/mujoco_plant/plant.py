@@ -67,6 +67,14 @@ class MujocoPlant:
         return self._steps * self.step_period
 
     @property
+    def wheels(self) -> tuple[Array, Array]:
+        """Velocity [rad/s] and torque [N m] of the left and right wheel, each of shape (2,)."""
+        self._require_reset()
+        return self._data.actuator_velocity[self._wheels].copy(), self._data.actuator_force[
+            self._wheels
+        ].copy()
+
+    @property
     def world(self) -> World:
         """The world of this run; what the map knows of it."""
         self._require_reset()

@@ -11,13 +11,14 @@ from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vect
 from nav_msgs.msg import Odometry, Path
 from reflexarc_msgs import msg as messages
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import LaserScan, Range
+from sensor_msgs.msg import JointState, LaserScan, Range
 from std_msgs.msg import Header
 
 from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
 from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
 from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Mode, Obstacles, Verdict, Walls
 from reflexarc.core.wire import STATUS_CODES, TickRecord, split
+from reflexarc.economics import Statement
 from reflexarc.mission import Mission, MissionEnded, MissionStarted, Outcome
 from reflexarc_nodes.health import Health
 
@@ -236,6 +237,51 @@ def cargo_to(event: CargoEvent) -> messages.CargoEvent:
 def rollover_to(event: RolloverEvent) -> messages.RolloverEvent:
     """Return a rollover."""
     return messages.RolloverEvent(header=header_to(event.stamp, FIXED_FRAME), tilt=float(event.tilt))
+
+
+def wheels_to(stamp: float, velocity: Array, torque: Array) -> JointState:
+    """Return the left and right wheel: velocity [rad/s] and torque [N m], each of shape (2,)."""
+    return JointState(
+        header=header_to(stamp, ""),
+        name=["wheel_left", "wheel_right"],
+        velocity=velocity.tolist(),
+        effort=torque.tolist(),
+    )
+
+
+def statement_to(statement: Statement, stamp: float) -> messages.EconomicStatement:
+    """Return a cost statement; components that its model does not price are zero."""
+    f = statement.figures
+    low, high = statement.ci95["margin"] if statement.ci95 is not None else (f["margin"], f["margin"])
+    same = (
+        "capex",
+        "electricity",
+        "service",
+        "pedestrian",
+        "property",
+        "repair",
+        "opex",
+        "revenue",
+        "margin",
+    )
+    return messages.EconomicStatement(
+        header=header_to(max(stamp, 0.0), ""),
+        model=statement.model,
+        revenue_convention=statement.convention,
+        episodes=statement.n,
+        skipped=statement.skipped,
+        success=statement.shares["success"],
+        **{name: f[name] for name in same},
+        operator_cost=f.get("operator", 0.0),
+        rescue=f.get("rescue", 0.0),
+        margin_low=low,
+        margin_high=high,
+        probability_margin_positive=statement.probability_positive or 0.0,
+        bep_runs=f["bep_runs"],
+        payback_days=f["payback_days"],
+        rankable=statement.rankable,
+        notes=list(statement.notes),
+    )
 
 
 def diagnostics_to(stamp: float, parts: Iterable[tuple[str, Health]], hardware: str) -> DiagnosticArray:

@@ -34,6 +34,7 @@ class PlantMessages:
             "obstacles",
             "pedestrians",
             "clearance",
+            "joint_states",
             *(["markers"] if markers else []),
         ]
         self._topics = {
@@ -66,6 +67,8 @@ class PlantMessages:
             self._topics["clock"].publish(convert.clock_to(state.stamp))
         if self._is_due("odom", step):
             self._topics["odom"].publish(convert.odometry_to(state))
+        if self._is_due("joint_states", step):
+            self._topics["joint_states"].publish(convert.wheels_to(state.stamp, *self.plant.wheels))
         scan = self.plant.scan()
         if scan is not None and scan.stamp != self._seen["scan"]:
             self._seen["scan"] = scan.stamp

@@ -7,7 +7,7 @@ in, with a note.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,9 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
     """
     from reflexarc.report.recording import read_recording  # noqa: PLC0415 - only for recordings
 
-    recording = read_recording(path, frozenset({"contact_events", "mission", "odom", "battery"}))
+    recording = read_recording(
+        path, frozenset({"contact_events", "mission", "odom", "battery", "joint_states"})
+    )
     if not recording.complete:
         if not allow_incomplete:
             raise RecordingError(
@@ -164,7 +166,9 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
             np.cumsum([math.dist(a.pose[:2], b.pose[:2]) for a, b in zip(poses, poses[1:], strict=False)]),
         )
     )
-    battery = _battery_energy(recording.optional_topic("battery"))
+    energy_drawn = _energy(recording.optional_topic("battery"), _battery_power)
+    if energy_drawn is None:
+        energy_drawn = _energy(recording.optional_topic("joint_states"), _wheel_power)
     missions = []
     for entry in recording.topic("mission"):
         message = entry.message
@@ -175,7 +179,9 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
                 f"{path}: mission {message.number}, field 'outcome': {message.outcome} is none of 1 to 5"
             )
         start, end = message.start, message.start + message.duration
-        energy = math.nan if battery is None else float(np.diff(np.interp((start, end), *battery))[0])
+        energy = (
+            math.nan if energy_drawn is None else float(np.diff(np.interp((start, end), *energy_drawn))[0])
+        )
         distance = float(np.diff(np.interp((start, end), times, way))[0])
         word = _OUTCOME_BY_NUMBER[message.outcome]
         missions.append(MissionRecord(f"{prefix}/{message.number}", start, end, word, distance, energy))
@@ -183,14 +189,22 @@ def read_mcap(builder: TableBuilder, path: Path, allow_incomplete: bool, prefix:
     add_missions(builder, missions, contacts)
 
 
-def _battery_energy(entries: Sequence[Any]) -> tuple[Array, Array] | None:
-    """Return stamps [s] and the energy drawn until then [kWh], integral of voltage times current out of the
-    battery.
-    """
+def _battery_power(message: Any) -> float:
+    """Power out of the battery of a sensor_msgs/BatteryState, whose current is negative when it discharges. [W]"""
+    return -message.voltage * message.current
+
+
+def _wheel_power(message: Any) -> float:
+    """Mechanical power of the joints of a sensor_msgs/JointState, sum of |torque x speed|. [W]"""
+    return sum(abs(t * w) for t, w in zip(message.effort, message.velocity, strict=True))
+
+
+def _energy(entries: Sequence[Any], power_of: Callable[[Any], float]) -> tuple[Array, Array] | None:
+    """Return stamps [s] and the energy until then [kWh] by the trapezium rule; None for less than two messages."""
     if len(entries) < 2:
         return None
     stamps = np.array([wire.seconds(e.message.header.stamp) for e in entries])
-    power = np.array([-e.message.voltage * e.message.current for e in entries])
+    power = np.array([power_of(e.message) for e in entries])
     steps = 0.5 * (power[1:] + power[:-1]) * np.diff(stamps)
     return stamps, np.concatenate(([0.0], np.cumsum(steps))) / J_PER_KWH
 
