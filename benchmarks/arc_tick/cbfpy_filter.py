@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same filter problem in cbfpy: rectangle footprint, twenty discs, two supporting corners each, unicycle, input bounds.
+"""The same filter problem in cbfpy: rectangle footprint, twenty discs, two supporting corners each, unicycle,
+input bounds.
 
-cbfpy's barriers are functions of the state, h(x) with rows L_g h u >= -alpha(h) - L_f h, so the stopping distance enters
-through a constant class-K gain, alpha(h) = h / (tau + v_max / (2 a)), instead of through the command. Geometry, number of
-rows (40 + 4 bounds) and variables (2) are those of ours; both compute everything from positions and velocities in each call.
+cbfpy's barriers are functions of the state, h(x) with rows L_g h u >= -alpha(h) - L_f h, so the stopping
+distance enters through a constant class-K gain, alpha(h) = h / (tau + v_max / (2 a)), instead of through the
+command. Geometry, number of rows (40 + 4 bounds) and variables (2) are those of ours; both compute everything
+from positions and velocities in each call.
 """
 
 from collections.abc import Callable
@@ -43,22 +45,22 @@ class SidewalkConfig(CBFConfig):
             init_args=example,
         )
 
-    def f(self, z, *args):  # noqa: ANN001, ANN201 - cbfpy's signature
+    def f(self, z, *args):
         """No drift."""
         return jnp.zeros(3)
 
-    def g(self, z, *args):  # noqa: ANN001, ANN201
+    def g(self, z, *args):
         """Unicycle."""
         return jnp.array([[jnp.cos(z[2]), 0.0], [jnp.sin(z[2]), 0.0], [0.0, 1.0]])
 
-    def _normals(self, z, position):  # noqa: ANN001, ANN202
+    def _normals(self, z, position):
         c, s = jnp.cos(z[2]), jnp.sin(z[2])
         rotation = jnp.array([[c, -s], [s, c]])
         body = (position - z[:2]) @ rotation
         gap = body - jnp.clip(body, -self._half, self._half)
         return rotation, jax.lax.stop_gradient(gap / (jnp.linalg.norm(gap, axis=1, keepdims=True) + 1e-9))
 
-    def h_1(self, z, position, velocity, radius):  # noqa: ANN001, ANN201
+    def h_1(self, z, position, velocity, radius):
         """Gap along the fixed normal from each of the two supporting corners."""
         rotation, normal = self._normals(z, position)
         first = jnp.where(normal >= 0.0, self._half, -self._half)
@@ -71,7 +73,7 @@ class SidewalkConfig(CBFConfig):
             gaps.append((world_normal * (position - point)).sum(axis=1) - radius - self._margin)
         return jnp.concatenate(gaps)
 
-    def alpha(self, h, z=None, *args):  # noqa: ANN001, ANN201
+    def alpha(self, h, z=None, *args):
         """Constant gain: the braking distance of the top speed."""
         return self._gain * h
 

@@ -43,7 +43,8 @@ class _Collector:
 
 
 def sidewalk_scenes(seeds: tuple[int, ...], seconds: float) -> list[list[Scene]]:
-    """Run `sidewalk_delivery` in lock-step with a tracker that reports all twenty people, however far, and keep the inputs.
+    """Run `sidewalk_delivery` in lock-step with a tracker that reports all twenty people, however far, and
+    keep the inputs.
 
     Args:
         seeds: one run each.

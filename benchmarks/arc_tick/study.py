@@ -67,7 +67,8 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     if chosen.any():
         table["barrier_us_when_active"] = _percentiles(np.array(times[_BARRIER])[chosen])
         table["tick_us_when_active"] = _percentiles(np.array(times[_WHOLE])[chosen])
-    # The peers solve their programme in every tick, so the ratio that counts is the one over the ticks in which ours does.
+    # The peers solve their programme in every tick, so the ratio that counts is the one over the ticks in
+    # which ours does.
     ratios = {}
     for name in peers:
         ratio = np.array(times[name]) / np.array(times[_BARRIER])

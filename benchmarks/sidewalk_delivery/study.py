@@ -31,9 +31,9 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         for row in pool.map(_one, jobs):
             rows.append(row)
             progress(
-                f"seed {row['seed']:2d} {'with' if row['arc'] else 'without'} arc: {row['successes']}/{row['missions']} "
-                f"missions, {row['pedestrian_contacts']} contacts with people, {row['pedestrian_contacts_moving']} of "
-                f"them while driving"
+                f"seed {row['seed']:2d} {'with' if row['arc'] else 'without'} arc: "
+                f"{row['successes']}/{row['missions']} missions, {row['pedestrian_contacts']} contacts with people, "
+                f"{row['pedestrian_contacts_moving']} of them while driving"
             )
     return {
         "scenario": SCENARIO,

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lock-step: plant, policy and arc called in one process in a fixed order with simulated time; same seed, same bytes."""
+"""Lock-step: plant, policy and arc in one process, in a fixed order, with simulated time; same seed, same bytes."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import numpy as np
 
 from reflexarc.arc import Arc, ArcConfig, build_arc
 from reflexarc.core.errors import ConfigError
@@ -154,6 +152,7 @@ class _Run:
             self._missions(self.monitor.update(now, state, ()))
         if propose:
             self.proposal = self.policy.propose(state, now)
+        assert self.proposal is not None  # the first step proposes
         distance = plant.min_pedestrian_distance()
         self.statistics.add_distance(distance)
         self.statistics.add_state(now, state.pose, state.twist)

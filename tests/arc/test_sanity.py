@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fault of the inputs stops the robot, has its name, and lets go when it is over (or stays, where it is latched)."""
+"""Every fault of the inputs stops the robot, has its name, and lets go when it is over (or stays, if latched)."""
 
 import math
 

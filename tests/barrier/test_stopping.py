@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reflexarc.barrier.stopping import (
     BUDGET,
+    SIDE,
     SOURCE,
     StoppingParameters,
     admissible_share,
@@ -45,7 +46,7 @@ DISCRETISATION = 0.004
 """The oracle moves in steps of 5 ms; at 3 m/s closing speed it sees a gap at most this much wrong. [m]"""
 
 
-def rows_of(people=(), walls=(), std=0.0, parameters=P, age=0.0):
+def rows_of(people=(), walls=(), std=0.0, parameters=P, age=0.0, speed=0.0):
     """Row table of a robot at the origin among people (x, y, vx, vy, radius) and walls (x1, y1, x2, y2)."""
     people = np.array(people, dtype=float).reshape(-1, 5)
     walls = np.array(walls, dtype=float).reshape(-1, 4)
@@ -53,6 +54,7 @@ def rows_of(people=(), walls=(), std=0.0, parameters=P, age=0.0):
     n = len(people)
     count = stopping_rows(
         np.zeros(3),
+        speed,
         np.array([age, 0.0]),
         np.ascontiguousarray(people[:, :2]),
         np.ascontiguousarray(people[:, 2:4]),
@@ -103,7 +105,7 @@ def gap_after_braking(command, people=(), walls=()):
 @settings(max_examples=300, deadline=None)
 @given(person(), SPEED, YAW)
 def test_robot_that_brakes_from_an_admissible_command_keeps_the_clearance_to_a_person(who, v, omega):
-    rows, count = rows_of([who])
+    rows, count = rows_of([who], speed=v)
     if rows[:count, BUDGET].min() < 0.0:
         return  # too close already: only standing or outrunning is allowed, tested below
     share, _ = admissible_share(rows, count, v, omega, P)
@@ -134,9 +136,9 @@ def test_barrier_is_not_needlessly_tight_head_on():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(person(), max_size=6), st.lists(wall(), max_size=4), SPEED, YAW)
-def test_every_command_has_an_admissible_share_and_it_is_admissible(people, walls, v, omega):
-    rows, count = rows_of(people, walls)
+@given(st.lists(person(), max_size=6), st.lists(wall(), max_size=4), SPEED, YAW, st.floats(-1.0, 3.5))
+def test_every_command_has_an_admissible_share_and_it_is_admissible(people, walls, v, omega, speed):
+    rows, count = rows_of(people, walls, speed=speed)
     share, row = admissible_share(rows, count, v, omega, P)
     assert 0.0 <= share <= 1.0
     assert (row == -1) == (share == 1.0)
@@ -180,11 +182,33 @@ def test_programme_keeps_the_tightest_rows_when_there_are_too_many():
 
 def test_someone_too_close_may_be_left_but_not_approached():
     behind = [(-0.80, 0.0, 0.5, 0.0, 0.3)]  # 5 cm behind the tail, following at 0.5 m/s
-    rows, count = rows_of(behind)
-    assert rows[0, BUDGET] < 0.0
-    assert admissible_share(rows, count, 1.0, 0.0, P)[0] == 1.0  # outrun
-    assert admissible_share(rows, count, 0.3, 0.0, P)[0] == pytest.approx(P.creep_speed / 0.3)
-    assert admissible_share(rows, count, -0.3, 0.0, P)[0] == 0.0
+    outrunning, slower, standing = (rows_of(behind, speed=speed) for speed in (0.6, 0.4, 0.0))
+    assert outrunning[0][0, BUDGET] < 0.0
+    assert admissible_share(*outrunning, 1.0, 0.0, P)[0] == 1.0
+    for rows in (slower, standing):  # wanting to outrun is not outrunning
+        assert admissible_share(*rows, 1.0, 0.0, P)[0] == pytest.approx(P.creep_speed)
+        assert admissible_share(*rows, 0.3, 0.0, P)[0] == pytest.approx(P.creep_speed / 0.3)
+    assert admissible_share(*outrunning, -0.3, 0.0, P)[0] == 0.0
+
+
+def test_moving_away_counts_up_to_the_measured_speed():
+    behind = [(-1.6, 0.0, 1.4, 0.0, 0.3)]
+    shares = [
+        admissible_share(*rows_of(behind, speed=speed), 2.0, 0.0, P)[0]
+        for speed in (-1.0, 0.0, 0.5, 1.0, 2.0, 3.0)
+    ]
+    assert shares[0] == shares[1] < shares[2] < shares[3] < shares[4] == shares[5]
+
+
+@settings(max_examples=300, deadline=None)
+@given(person(), st.floats(-1.0, 3.5), SPEED, YAW)
+def test_share_ends_where_the_barrier_does(who, speed, v, omega):
+    rows, count = rows_of([who], speed=speed)
+    if rows[:count, BUDGET].min(initial=0.0) < 0.0:
+        return
+    share, row = admissible_share(rows, count, v, omega, P)
+    if 0.0 < share < 1.0 and v * omega * rows[row, SIDE] <= 0.0:  # elsewhere the share is conservative
+        assert barrier_margin(rows, count, share * v, share * omega, P)[0] == pytest.approx(0.0, abs=1e-7)
 
 
 def test_robot_inside_a_wall_may_leave_it():

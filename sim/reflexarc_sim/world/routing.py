@@ -21,6 +21,7 @@ Clearance = Callable[[Array], Array]
 _CELL = 0.1  # [m] fine against the robot's width of 0.6 m, coarse enough for 40 000 cells per block
 _COMFORT = 0.5  # [m] clearance beyond the required one at which the detour cost vanishes (c_0)
 _WEIGHT = 2.0  # detour cost at zero extra clearance (w)
+_WAY_OUT = 2.0  # [m] farthest free place to which a robot that stands too close to something is led
 _POINT_SPACING = 0.5  # [m] spacing of the returned polyline
 
 
@@ -51,17 +52,41 @@ class RouteMap:
     def route(self, start: Array, goal: Array) -> Array:
         """Return a polyline from start to goal, shape (n, 2), points at most 0.5 m apart. [m]
 
+        A robot that stands too close to something is led straight to the nearest free place first.
+
         Raises:
-            ConfigError: start or goal lacks the required clearance, or they are not connected.
+            ConfigError: the goal lacks the required clearance, there is no free place near the start, or start and goal
+                are not connected.
         """
-        for name, point in (("start", start), ("goal", goal)):
-            room = float(self._clearance_of(point[None])[0]) - self.required
-            if room < 0:
-                raise ConfigError(
-                    f"route {name} ({point[0]:.2f}, {point[1]:.2f}) m has a clearance of "
-                    f"{room + self.required:.2f} m; at least {self.required:.2f} m is needed; no route was planned"
-                )
+        room = self._room_at(goal)
+        if room < 0:
+            raise ConfigError(
+                f"route goal ({goal[0]:.2f}, {goal[1]:.2f}) m has a clearance of {room + self.required:.2f} m; "
+                f"at least {self.required:.2f} m is needed; no route was planned"
+            )
         source, target = self._cell(start), self._cell(goal)
+        if self._room_at(start) < 0:
+            return np.concatenate(
+                (start[None], self._route(self._way_out(start, source), goal, source, target))
+            )
+        return self._route(start, goal, source, target)
+
+    def _room_at(self, point: Array) -> float:
+        """Clearance of a point beyond the required one. [m]"""
+        return float(self._clearance_of(point[None])[0]) - self.required
+
+    def _way_out(self, start: Array, cell: int) -> Array:
+        """Centre of the free cell next to a start that is not free."""
+        centre = self._centre(cell)
+        distance = float(np.linalg.norm(centre - start))
+        if distance > _WAY_OUT:
+            raise ConfigError(
+                f"route start ({start[0]:.2f}, {start[1]:.2f}) m is {distance:.2f} m from the nearest place with a "
+                f"clearance of {self.required:.2f} m, allowed {_WAY_OUT:.2f} m; no route was planned"
+            )
+        return centre
+
+    def _route(self, start: Array, goal: Array, source: int, target: int) -> Array:
         cost, previous = dijkstra(self._graph, indices=source, return_predecessors=True)
         if not np.isfinite(cost[target]):
             raise ConfigError(

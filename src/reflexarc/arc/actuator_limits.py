@@ -8,8 +8,9 @@ from reflexarc.robots import BaseRobot
 class ActuatorLimitStage:
     """Scales the command until forward speed, yaw rate and both wheel speeds are within the drive's limits.
 
-    Wheel speeds of a differential drive: v +- omega track / 2, each within the top speed. Scaling both components equally
-    moves along the ray to zero, on which the stopping barrier only grows, so this stage cannot undo the barrier stage.
+    Wheel speeds of a differential drive: v +- omega track / 2, each within the top speed. Scaling both
+    components equally moves along the ray to zero, on which the stopping barrier only grows, so this stage
+    cannot undo the barrier stage.
     """
 
     def __init__(self, robot: BaseRobot, name: str = "actuator_limits"):

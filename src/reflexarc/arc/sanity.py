@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """First stage: are the inputs there, finite, in the right frame, in order and fresh?
 
-Whatever fails has one decided answer, zero velocity, and a name from the fault table. Time that runs backwards is latched:
-after it no age can be trusted until somebody has looked.
+Whatever fails has one decided answer, zero velocity, and a name from the fault table. Time that runs
+backwards is latched: after it no age can be trusted until somebody has looked.
 """
 
 import math

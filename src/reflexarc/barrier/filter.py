@@ -7,9 +7,9 @@ In the programme's coordinates z = (v / v_s, omega / omega_s):
                                         |omega| <= omega_max
 
 The filter never drives faster than the proposal and never reverses its direction, but it may turn to keep more of the
-speed. The rows are tangents; the exact barrier is enforced on the solution by shrinking it along its ray. If the solver's
-answer fails the residual check, the backup is the largest admissible share of the proposal itself, which is closed-form and
-needs no solver; at worst it is zero, which is always admissible.
+speed. The rows are tangents; the exact barrier is enforced on the solution by shrinking it along its ray. If
+the solver's answer fails the residual check, the backup is the largest admissible share of the proposal
+itself, which is closed-form and needs no solver; at worst it is zero, which is always admissible.
 """
 
 import math
@@ -140,6 +140,7 @@ class BarrierStage:
         self._ages[0] = max(0.0, now - obstacles.stamp)
         self._count = stopping_rows(
             self._pose,
+            float(state.twist[0]),
             self._ages,
             obstacles.position,
             obstacles.velocity,

@@ -5,16 +5,17 @@ r"""Projection onto a polytope with OSQP: the quadratic programme of the barrier
     subject to A z <= b           (rows, at most `capacity`)
                lower <= z <= upper
 
-The sparsity pattern is fixed at construction (every row dense, unused rows zero), so that a solve is a data update of one
-OSQP workspace (Stellato et al., OSQP: An Operator Splitting Solver for Quadratic Programs, Math. Prog. Comp. 12, 2020).
-Every solve starts from a point and with a step size that depend on the problem alone: the answer is a function of the problem,
-which makes a replay bit-exact. Most programmes of the filter have one or two active rows, and their starting point is already
-a solution; it is used if it passes the residual check, and OSQP gets the others. Whoever made an answer, it is used only if
-it passes that check, which is written apart from both.
+The sparsity pattern is fixed at construction (every row dense, unused rows zero), so that a solve is a data
+update of one OSQP workspace (Stellato et al., OSQP: An Operator Splitting Solver for Quadratic Programs,
+Math. Prog. Comp. 12, 2020). Every solve starts from a point and with a step size that depend on the problem
+alone: the answer is a function of the problem, which makes a replay bit-exact. Most programmes of the filter
+have one or two active rows, and their starting point is already a solution; it is used if it passes the
+residual check, and OSQP gets the others. Whoever made an answer, it is used only if it passes that check,
+which is written apart from both.
 """
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -22,7 +23,6 @@ import osqp
 import scipy.sparse
 
 from reflexarc.core.types import Array
-
 
 _INFINITY = 1e30
 """OSQP's own value for a bound that is not there."""
@@ -101,8 +101,9 @@ def _starting_point(target, normals, offsets, lower, upper, sweeps, z, y):
     """Fill z, y with an approximate solution by Hildreth's cyclic dual ascent and return its residuals.
 
     Each step projects onto one row, y_i <- max(0, y_i + a_i z - b_i); rows have unit length, so no division is needed
-    (Hildreth, A quadratic programming procedure, Naval Research Logistics Quarterly 4, 1957). It is exact after one sweep when
-    a single row is active, slow where rows are nearly parallel, and it depends on the problem alone.
+    (Hildreth, A quadratic programming procedure, Naval Research Logistics Quarterly 4, 1957). It is exact
+    after one sweep when a single row is active, slow where rows are nearly parallel, and it depends on the
+    problem alone.
     """
     n, m = target.shape[0], offsets.shape[0]
     z[:] = target
@@ -169,8 +170,9 @@ class OsqpProjection:
             polishing=False,
             warm_starting=True,
         )
-        # The compiled solver itself: the Python wrapper's bookkeeping around it takes longer than these small problems do.
-        self._core = self._solver._solver
+        # The compiled solver itself: the Python wrapper's bookkeeping around it takes longer than these small
+        # problems do.
+        self._core: Any = self._solver._solver
 
     def solve(self, target: Array, normals: Array, offsets: Array, lower: Array, upper: Array) -> QpSolution:
         """Project `target` onto the polytope.

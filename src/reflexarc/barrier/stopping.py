@@ -19,17 +19,21 @@ with
     a, alpha  guaranteed deceleration [m/s^2] and yaw deceleration [rad/s^2],
     tau     control period + actuation latency: the sampled-data and the latency margin [s].
 
-It is the protective separation distance S_p = S_h + S_r + S_s + C + Z of ISO/TS 15066:2016, 5.5.4 (from ISO 13855) turned
-into a function of the command, with the robot's velocity signed so that moving away counts. Because n is kept fixed while
-braking, h >= 0 is sufficient: the plane with normal n still separates the two bodies when the robot stands.
+It is the protective separation distance S_p = S_h + S_r + S_s + C + Z of ISO/TS 15066:2016, 5.5.4 (from ISO
+13855) turned into a function of the command, with the robot's velocity signed: moving away counts, up to the
+speed that is measured (a command is not yet a speed). Because n is kept fixed while braking, h >= 0 is
+sufficient: the plane with normal n still separates the two bodies when the robot stands.
 
-Along a ray, u = lambda u_0, the barrier is at least a quadratic, h >= D - B lambda - Q lambda^2, so a large admissible share
-of a command is closed-form (`admissible_share`). Where D < 0 the thing is closer than the barrier allows even at standstill; then
-a command is admissible if it does not approach (s <= 0) and, against a moving thing, either the robot stands (|v| <= creep)
-or it outruns it (-s >= w). Standing still is therefore admissible always: the filter built on it is never infeasible.
+Along a ray, u = lambda u_0, the barrier is at least a quadratic, h >= D - B lambda - Q lambda^2, so a large
+admissible share of a command is closed-form (`admissible_share`). Where D < 0 the thing is closer than the
+barrier allows even at standstill; then a command is admissible if it does not approach (s <= 0) and, against
+a moving thing, either the robot stands (|v| <= creep) or it outruns the thing already (its measured speed
+along -n is at least w). Standing still is therefore admissible always: the filter built on it is never
+infeasible.
 
-The rectangle is represented by its support in direction n: for omega = 0 the nearest point decides, when turning the corners
-do, so that each thing gives two rows (D, W, E, c, b), the two corners with the largest support, with
+The rectangle is represented by its support in direction n: for omega = 0 the nearest point decides, when
+turning the corners do, so that each thing gives two rows (D, W, E, c, b), the two corners with the largest
+support, with
 
     h(u) = D - W (T - tau) - E (T - tau)^2 - s tau - c v |v| / (2 a) - b omega |omega| / (2 alpha) - r(u).
 """
@@ -43,11 +47,14 @@ import numpy as np
 from reflexarc.core.types import Array
 
 # Columns of the row table; one row per supporting corner of each thing.
-GAP, BUDGET, LINEAR, SQUARE, LEVER_V, LEVER_W, SIDE, CLOSING, MOVING, SOURCE = range(10)
-COLUMNS = 10
-"""d, D, W, E, c, b, n_y, w, 1 if the thing can move else 0, index of the thing (walls count on from the obstacles)."""
+GAP, BUDGET, LINEAR, SQUARE, LEVER_V, LEVER_W, SIDE, SPEED, CLOSING, STAND, SOURCE = range(11)
+COLUMNS = 11
+"""d, D, W, E, c, b, n_y, measured v, w, 1 if the robot must stand when the thing is too close (it can move
+and the robot does not outrun it) else 0, index of the thing (walls count on from the obstacles)."""
 
 _TINY = 1e-12
+_NO_APPROACH = 1e-9
+"""Closing speed that is rounding. [m/s]"""
 
 
 class StoppingParameters(NamedTuple):
@@ -125,7 +132,7 @@ def _point_gap(qx, qy, a, b):
 
 @numba.njit(cache=True)
 def _inside_share(x1, y1, x2, y2, a, b):
-    """Middle, as a share of the segment, of its part inside the rectangle |x|<=a, |y|<=b; -1 if none (slab clipping)."""
+    """Middle, as a share of the segment, of its part inside |x|<=a, |y|<=b; -1 if none (slab clipping)."""
     t0, t1 = 0.0, 1.0
     dx, dy = x2 - x1, y2 - y1
     for start, step, half in ((x1, dx, a), (y1, dy, b)):
@@ -163,7 +170,7 @@ def _segment_gap(x1, y1, x2, y2, a, b):
 
 
 @numba.njit(cache=True)
-def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, source, p):
+def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, source, speed, p):
     """Append the rows of one thing: its normal with the two corners of largest support."""
     delay = p.delay
     budget = gap - margin - closing * delay - 0.5 * acceleration * delay * delay
@@ -188,21 +195,25 @@ def _add_rows(rows, count, gap, nx, ny, margin, closing, acceleration, moving, s
         row[LEVER_V] = nx
         row[LEVER_W] = ny * cx - nx * cy
         row[SIDE] = ny
+        row[SPEED] = speed
         row[CLOSING] = closing
-        row[MOVING] = moving
+        row[STAND] = 1.0 if moving and -nx * speed < closing else 0.0
         row[SOURCE] = source
         count += 1
     return count
 
 
 @numba.njit(cache=True)
-def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity_std, segments, p, rows):
+def stopping_rows(
+    pose, speed, ages, position, velocity, radius, position_std, velocity_std, segments, p, rows
+):
     """Fill `rows` with one line per supporting corner of each thing in reach; return how many.
 
     A thing is out of reach if no command within the envelope of `p` can make h < 0.
 
     Args:
         pose: x, y, yaw of base_link at the time of the tick, shape (3,). [m, m, rad]
+        speed: measured forward velocity. [m/s]
         ages: age of the obstacles' and of the walls' measurement at the tick, shape (2,). [s]
         position: obstacle centres in the same frame, shape (n, 2). [m]
         velocity: shape (n, 2). [m/s]
@@ -235,7 +246,7 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
         far = margin + closing * stop + 0.5 * p.obstacle_acceleration * stop * stop + p.farthest_stop
         if gap <= far:
             count = _add_rows(
-                rows, count, gap, nx, ny, margin, closing, p.obstacle_acceleration, 1.0, float(i), p
+                rows, count, gap, nx, ny, margin, closing, p.obstacle_acceleration, True, float(i), speed, p
             )
     for j in range(segments.shape[0]):
         x1, y1 = segments[j, 0] - pose[0], segments[j, 1] - pose[1]
@@ -249,7 +260,9 @@ def stopping_rows(pose, ages, position, velocity, radius, position_std, velocity
             p.half_width,
         )
         if gap <= p.wall_clearance + p.farthest_stop:
-            count = _add_rows(rows, count, gap, nx, ny, p.wall_clearance, 0.0, 0.0, 0.0, float(n + j), p)
+            count = _add_rows(
+                rows, count, gap, nx, ny, p.wall_clearance, 0.0, 0.0, False, float(n + j), speed, p
+            )
     return count
 
 
@@ -269,9 +282,29 @@ def _coefficients(row, v, omega, p):
 
 
 @numba.njit(cache=True)
+def _credit_speed(row, v):
+    """Speed up to which moving away along c v < 0 counts; inf where it does not move away."""
+    if row[LEVER_V] * v >= 0.0:
+        return np.inf
+    return max(0.0, row[SPEED] if v > 0.0 else -row[SPEED])
+
+
+@numba.njit(cache=True)
+def _credit(row, v, limit, p):
+    """Replace what moving away at v adds to the gap by what the speed `limit` adds: change of h, and of B and Q. [m]"""
+    c, twice_a = abs(row[LEVER_V]), 2.0 * p.deceleration
+    return c * limit * (p.delay + limit / twice_a), c * abs(v) * p.delay, c * v * v / twice_a
+
+
+@numba.njit(cache=True)
 def _barrier(row, v, omega, p):
     linear, square = _coefficients(row, v, omega, p)
-    return row[BUDGET] - linear - square
+    h = row[BUDGET] - linear - square
+    limit = _credit_speed(row, v)
+    if abs(v) > limit:
+        gain, in_linear, in_square = _credit(row, v, limit, p)
+        h += gain - in_linear - in_square
+    return h
 
 
 @numba.njit(cache=True)
@@ -286,19 +319,8 @@ def barrier_margin(rows, count, v, omega, p):
 
 
 @numba.njit(cache=True)
-def _row_share(row, v, omega, p):
-    """Largest lambda in [0, inf] for which lambda (v, omega) and all smaller shares are admissible for one row."""
-    approach = row[LEVER_V] * v + row[LEVER_W] * omega
-    budget = row[BUDGET]
-    if budget < 0.0:
-        if approach > 0.0:
-            return 0.0
-        if row[MOVING] == 0.0 or abs(v) <= p.creep_speed or -approach >= row[CLOSING]:
-            return np.inf
-        return p.creep_speed / abs(v)
-    linear, square = _coefficients(row, v, omega, p)
-    if linear + square <= budget and square >= -budget:
-        return 1.0  # admissible as it is, and at every smaller share
+def _first_root(budget, linear, square):
+    """Smallest positive root of D - B lambda - Q lambda^2 with D >= 0; inf if there is none."""
     discriminant = linear * linear + 4.0 * square * budget
     if discriminant < 0.0:
         return np.inf
@@ -309,26 +331,38 @@ def _row_share(row, v, omega, p):
 
 
 @numba.njit(cache=True)
+def _row_share(row, v, omega, p):
+    """Largest lambda in [0, inf] for which lambda (v, omega) and all smaller shares are admissible for one row."""
+    budget = row[BUDGET]
+    if budget < 0.0:
+        if row[LEVER_V] * v + row[LEVER_W] * omega > _NO_APPROACH:
+            return 0.0
+        if row[STAND] == 0.0 or abs(v) <= p.creep_speed:
+            return np.inf
+        return p.creep_speed / abs(v)
+    linear, square = _coefficients(row, v, omega, p)
+    limit = _credit_speed(row, v)
+    if abs(v) <= limit and linear + square <= budget and square >= -budget:
+        return 1.0  # admissible as it is, and at every smaller share
+    share = _first_root(budget, linear, square)
+    if share * abs(v) <= limit:
+        return share
+    gain, in_linear, in_square = _credit(row, v, limit, p)
+    return _first_root(budget + gain, linear + in_linear, square + in_square)
+
+
+@numba.njit(cache=True)
 def admissible_share(rows, count, v, omega, p):
-    """Return the largest lambda in [0, 1] such that lambda (v, omega) is admissible for all rows, and the row that binds.
+    """Return the largest lambda in [0, 1] such that lambda (v, omega) is admissible for all rows, and the row
+    that binds.
 
     The row is -1 when nothing binds (lambda = 1).
     """
     share, binding = 1.0, -1
-    too_close = 0
     for i in range(count):
         row_share = _row_share(rows[i], v, omega, p)
         if row_share < share:
             share, binding = row_share, i
-        if rows[i, BUDGET] < 0.0 and rows[i, MOVING] == 1.0:
-            too_close += 1
-    if too_close > 0 and 0.0 < share < 1.0:
-        # A shorter command can lose the right to outrun a thing that is too close: then only creeping is left.
-        for i in range(count):
-            if rows[i, BUDGET] < 0.0:
-                row_share = share * _row_share(rows[i], share * v, share * omega, p)
-                if row_share < share:
-                    share, binding = row_share, i
     return share, binding
 
 
@@ -339,8 +373,9 @@ def linear_rows(rows, count, v, omega, scale_v, scale_w, p, normals, offsets):
     Row i is tangent to h_i = 0 where the ray through the nominal command (v, omega) meets it, or to h_i's level at
     the command if that is admissible: normals_i . z <= offsets_i with z = (v / scale_v, omega / scale_w), each
     normal of unit length, so that an offset is a distance in the programme's coordinates. Rows are ordered by how much
-    room they leave at the nominal command, least first, and only the first len(offsets) are kept; the exact condition is
-    enforced afterwards (`admissible_share`), for all rows. Standing still, z = 0, satisfies every row.
+    room they leave at the nominal command, least first, and only the first len(offsets) are kept; the exact
+    condition is enforced afterwards (`admissible_share`), for all rows. Standing still, z = 0, satisfies
+    every row.
     """
     capacity = offsets.shape[0]
     used = 0
@@ -348,11 +383,7 @@ def linear_rows(rows, count, v, omega, scale_v, scale_w, p, normals, offsets):
     room = np.empty(capacity)
     for i in range(count):
         row = rows[i]
-        kinds = 1
-        if row[BUDGET] < 0.0 and row[MOVING] == 1.0:
-            approach = row[LEVER_V] * v + row[LEVER_W] * omega
-            if not (-approach >= row[CLOSING]):
-                kinds = 2
+        kinds = 2 if row[BUDGET] < 0.0 and row[STAND] == 1.0 else 1
         for kind in range(kinds):
             if row[BUDGET] < 0.0:
                 if kind == 0:  # do not approach
@@ -367,7 +398,7 @@ def linear_rows(rows, count, v, omega, scale_v, scale_w, p, normals, offsets):
                 a, alpha = p.deceleration, p.yaw_deceleration
                 braking = max(abs(rv) / a, abs(rw) / alpha)
                 urgency = row[LINEAR] + 2.0 * row[SQUARE] * braking
-                gv = row[LEVER_V] * (p.delay + abs(rv) / a)
+                gv = row[LEVER_V] * (p.delay + abs(rv) / a) if abs(rv) <= _credit_speed(row, v) else 0.0
                 gw = row[LEVER_W] * (p.delay + abs(rw) / alpha)
                 if abs(rv) / a >= abs(rw) / alpha:
                     gv += urgency * sign_v / a

@@ -2,7 +2,8 @@
 """Configuration: frozen dataclasses filled from YAML mappings, with every value checked against its declaration.
 
 A field declares its unit and bounds once, with `quantity`; `from_mapping` refuses unknown keys, wrong types and values
-out of bounds with a message that says where, what was found and what is allowed. There is no silent default for a bad value.
+out of bounds with a message that says where, what was found and what is allowed. There is no silent default
+for a bad value.
 """
 
 import dataclasses
@@ -46,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(data, dict):
@@ -120,7 +121,8 @@ def _convert(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> 
         else:
             items = [item] * len(value)
         return tuple(
-            _convert(v, kind, metadata, f"{where}[{i}]") for i, (v, kind) in enumerate(zip(value, items, strict=True))
+            _convert(v, kind, metadata, f"{where}[{i}]")
+            for i, (v, kind) in enumerate(zip(value, items, strict=True))
         )
     if origin is dict or hint is dict:
         if not isinstance(value, Mapping):
@@ -158,7 +160,9 @@ def _scalar(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> A
         low, high = metadata.get("low", -math.inf), metadata.get("high", math.inf)
         unit = metadata.get("unit", "")
         if not math.isfinite(value) or not low <= value <= high:
-            raise ConfigError(f"{where}: {value} is out of bounds; allowed: {low:g} to {high:g} {unit}".rstrip())
+            raise ConfigError(
+                f"{where}: {value} is out of bounds; allowed: {low:g} to {high:g} {unit}".rstrip()
+            )
         return hint(value)
     raise ConfigError(f"{where}: fields of type {hint} are not supported")
 

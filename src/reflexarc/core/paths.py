@@ -16,7 +16,9 @@ def models_dir() -> Path:
     configured = os.environ.get("REFLEXARC_MODELS")
     path = Path(configured) if configured else Path(__file__).resolve().parents[3] / "models"
     if not path.is_dir():
-        raise ModelError(f"no folder of models at {path}; set REFLEXARC_MODELS to the project's models/ folder")
+        raise ModelError(
+            f"no folder of models at {path}; set REFLEXARC_MODELS to the project's models/ folder"
+        )
     return path
 
 

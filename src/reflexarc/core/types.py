@@ -82,7 +82,9 @@ class Obstacles:
         ):
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, f"Obstacles.{name}"))
         if self.ids and len(self.ids) != n:
-            raise ValueError(f"Obstacles.ids must be empty or have one entry per obstacle, got {len(self.ids)} for {n}")
+            raise ValueError(
+                f"Obstacles.ids must be empty or have one entry per obstacle, got {len(self.ids)} for {n}"
+            )
 
     @classmethod
     def none(cls, stamp: float, frame_id: str = FIXED_FRAME) -> "Obstacles":

@@ -83,7 +83,7 @@ class MissionMonitor:
     """Runs a list of missions one after the other and says when each starts and how it ends."""
 
     def __init__(self, missions: Sequence[Mission], router: Router, goal_tolerance: float):
-        """Take the missions and the map's router, which is asked when a mission does not begin where it was planned to."""
+        """Take the missions and the router, which is asked when a mission does not begin where it was planned to."""
         self.missions = tuple(missions)
         self.outcomes: list[MissionEnded] = []
         self._router = router

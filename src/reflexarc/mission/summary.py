@@ -106,7 +106,9 @@ class RunStatistics:
         if self._hash is not None:
             self._hash.update(np.concatenate((pose, twist)).tobytes())
 
-    def add_verdict(self, verdict: Verdict, proposal: Array | None, lateness: float | None, period: float) -> None:
+    def add_verdict(
+        self, verdict: Verdict, proposal: Array | None, lateness: float | None, period: float
+    ) -> None:
         """Count a tick.
 
         Args:

@@ -39,7 +39,7 @@ def make_policy(name: str, parameters: Mapping[str, Any] | None = None) -> TaskP
     """Build a policy from its name or its import path.
 
     Args:
-        name: a built-in name, a name registered in the entry-point group `reflexarc.policies`, or `package.module:Class`.
+        name: built in, registered in the entry-point group `reflexarc.policies`, or `package.module:Class`.
         parameters: mapping for the policy's class method `from_dict`.
 
     Raises:

@@ -2,9 +2,9 @@
 """Route follower: pure pursuit on a way-point route. It knows the map and, on purpose, nothing of the pedestrians.
 
 Steering by R. C. Coulter, Implementation of the Pure Pursuit Path Tracking Algorithm, CMU-RI-TR-92-01: with the
-look-ahead point at (x, y) in base_link and L^2 = x^2 + y^2 the arc's curvature is kappa = 2 y / L^2. Speed is the cruise
-speed, limited by yaw rate, |v kappa| <= omega_max, by heading error when the robot must first turn on the spot, and by the
-distance that is left to the goal, v <= sqrt(2 a s).
+look-ahead point at (x, y) in base_link and L^2 = x^2 + y^2 the arc's curvature is kappa = 2 y / L^2. Speed is
+the cruise speed, limited by yaw rate, |v kappa| <= omega_max, by heading error when the robot must first turn
+on the spot, and by the distance that is left to the goal, v <= sqrt(2 a s).
 """
 
 import math
@@ -22,12 +22,22 @@ from reflexarc.core.types import Array, BaseState, Proposal
 class RouteFollowerConfig:
     """Parameters of the route follower."""
 
-    cruise_speed_m_s: float = quantity(1.5, unit="m/s", low=0.05, high=5.0, doc="speed on a straight, free route")
+    cruise_speed_m_s: float = quantity(
+        1.5, unit="m/s", low=0.05, high=5.0, doc="speed on a straight, free route"
+    )
     lookahead_m: float = quantity(1.2, unit="m", low=0.2, high=10.0, doc="distance of the pursued point")
-    max_yaw_rate_rad_s: float = quantity(1.0, unit="rad/s", low=0.05, high=5.0, doc="largest proposed yaw rate")
-    deceleration_m_s2: float = quantity(0.8, unit="m/s^2", low=0.05, high=5.0, doc="comfortable braking at the goal")
+    max_yaw_rate_rad_s: float = quantity(
+        1.0, unit="rad/s", low=0.05, high=5.0, doc="largest proposed yaw rate"
+    )
+    deceleration_m_s2: float = quantity(
+        0.8, unit="m/s^2", low=0.05, high=5.0, doc="comfortable braking at the goal"
+    )
     turn_in_place_rad: float = quantity(
-        1.0, unit="rad", low=0.2, high=3.2, doc="bearing of the pursued point beyond which the robot turns on the spot"
+        1.0,
+        unit="rad",
+        low=0.2,
+        high=3.2,
+        doc="bearing of the pursued point beyond which the robot turns on the spot",
     )
     goal_tolerance_m: float = quantity(0.3, unit="m", low=0.01, high=5.0, doc="distance at which it stops")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A differential-drive base: geometry and limits, read from `models/<name>/robot.yaml`, every value with unit and source."""
+"""A differential-drive base: geometry and limits from `models/<name>/robot.yaml`, each with unit and source."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ def _parameter(unit: str, low: float, high: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class BaseRobot:
-    """Parameters of a mobile base; the footprint is a rectangle centred at base_link, the lidar pose is in base_link."""
+    """Parameters of a mobile base; its footprint is a rectangle centred at base_link."""
 
     name: str
     mjcf: Path
@@ -87,7 +87,9 @@ def load_robot(name: str) -> BaseRobot:
 def _value(path: Path, key: str, given: dict[str, Any], metadata: Any) -> float:
     entry = given.get(key)
     if not isinstance(entry, dict) or set(entry) != {"value", "unit", "source"}:
-        raise ModelError(f"{path}: parameter {key!r} must be given as {{value, unit, source}}, found {entry!r}")
+        raise ModelError(
+            f"{path}: parameter {key!r} must be given as {{value, unit, source}}, found {entry!r}"
+        )
     if entry["unit"] != metadata["unit"]:
         raise ModelError(f"{path}: parameter {key!r} is in {entry['unit']!r}, expected {metadata['unit']!r}")
     if not str(entry["source"]).strip():
