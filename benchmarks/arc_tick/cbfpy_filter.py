@@ -17,7 +17,7 @@ from cbfpy import CBF, CBFConfig
 from scenes import OBSTACLES, Scene
 
 from reflexarc.arc import ArcConfig
-from reflexarc.barrier.filter import stopping_parameters
+from reflexarc.arc.barrier_stage import stopping_parameters
 from reflexarc.core.types import Array
 from reflexarc.robots import load_robot
 

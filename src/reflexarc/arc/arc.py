@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from reflexarc.arc.actuator_limits import ActuatorLimitStage
+from reflexarc.arc.barrier_stage import BarrierStage
 from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
 from reflexarc.arc.stage import Stage, Tick
-from reflexarc.barrier.filter import BarrierStage
 from reflexarc.core.types import BaseState, Mode, Obstacles, Proposal, Status, Verdict, Walls
 from reflexarc.robots import load_robot
 

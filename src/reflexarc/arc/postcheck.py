@@ -7,8 +7,8 @@ admissible under the barrier becomes zero velocity, with a fault: reaching this 
 
 import math
 
+from reflexarc.arc.barrier_stage import BarrierStage
 from reflexarc.arc.stage import Tick
-from reflexarc.barrier.filter import BarrierStage
 from reflexarc.core.types import Status
 from reflexarc.robots import BaseRobot
 

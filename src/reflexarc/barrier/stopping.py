@@ -44,6 +44,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from reflexarc.barrier.footprint import point_gap, segment_gap
 from reflexarc.core.types import Array
 
 # Columns of the row table; one row per supporting corner of each thing.
@@ -102,71 +103,6 @@ def with_envelope(
     turn = max_yaw_rate * (p.delay + max_yaw_rate / (2.0 * p.yaw_deceleration))
     corner = math.hypot(p.half_length, p.half_width)
     return p._replace(longest_stop=stop, farthest_stop=straight + turn * (corner + straight))
-
-
-@numba.njit(cache=True)
-def _nearest_on_segment(px, py, x1, y1, x2, y2):
-    ex, ey = x2 - x1, y2 - y1
-    length2 = ex * ex + ey * ey
-    if length2 < _TINY:
-        return x1, y1
-    t = ((px - x1) * ex + (py - y1) * ey) / length2
-    t = min(1.0, max(0.0, t))
-    return x1 + t * ex, y1 + t * ey
-
-
-@numba.njit(cache=True)
-def _point_gap(qx, qy, a, b):
-    """Signed gap and outward normal from the rectangle |x|<=a, |y|<=b to the point q, all in base_link."""
-    rx = min(a, max(-a, qx))
-    ry = min(b, max(-b, qy))
-    gx, gy = qx - rx, qy - ry
-    distance = math.sqrt(gx * gx + gy * gy)
-    if distance > _TINY:
-        return distance, gx / distance, gy / distance
-    inside_x, inside_y = a - abs(qx), b - abs(qy)
-    if inside_x < inside_y:
-        return -inside_x, (1.0 if qx >= 0.0 else -1.0), 0.0
-    return -inside_y, 0.0, (1.0 if qy >= 0.0 else -1.0)
-
-
-@numba.njit(cache=True)
-def _inside_share(x1, y1, x2, y2, a, b):
-    """Middle, as a share of the segment, of its part inside |x|<=a, |y|<=b; -1 if none (slab clipping)."""
-    t0, t1 = 0.0, 1.0
-    dx, dy = x2 - x1, y2 - y1
-    for start, step, half in ((x1, dx, a), (y1, dy, b)):
-        if abs(step) < _TINY:
-            if abs(start) > half:
-                return -1.0
-        else:
-            ta, tb = (-half - start) / step, (half - start) / step
-            if ta > tb:
-                ta, tb = tb, ta
-            t0, t1 = max(t0, ta), min(t1, tb)
-            if t0 > t1:
-                return -1.0
-    return 0.5 * (t0 + t1)
-
-
-@numba.njit(cache=True)
-def _segment_gap(x1, y1, x2, y2, a, b):
-    """Signed gap and normal from the rectangle to a segment, both in base_link."""
-    inside = _inside_share(x1, y1, x2, y2, a, b)
-    if inside >= 0.0:
-        return _point_gap(x1 + inside * (x2 - x1), y1 + inside * (y2 - y1), a, b)
-    best, bx, by = _point_gap(x1, y1, a, b)
-    other, ox, oy = _point_gap(x2, y2, a, b)
-    if other < best:
-        best, bx, by = other, ox, oy
-    for cx in (-a, a):
-        for cy in (-b, b):
-            sx, sy = _nearest_on_segment(cx, cy, x1, y1, x2, y2)
-            gx, gy = sx - cx, sy - cy
-            distance = math.sqrt(gx * gx + gy * gy)
-            if _TINY < distance < best:
-                best, bx, by = distance, gx / distance, gy / distance
-    return best, bx, by
 
 
 @numba.njit(cache=True)
@@ -231,7 +167,7 @@ def stopping_rows(
     for i in range(n):
         dx = position[i, 0] + velocity[i, 0] * age - pose[0]
         dy = position[i, 1] + velocity[i, 1] * age - pose[1]
-        gap, nx, ny = _point_gap(cos * dx + sin * dy, cos * dy - sin * dx, p.half_length, p.half_width)
+        gap, nx, ny = point_gap(cos * dx + sin * dy, cos * dy - sin * dx, p.half_length, p.half_width)
         gap -= radius[i]
         wx = cos * velocity[i, 0] + sin * velocity[i, 1]
         wy = cos * velocity[i, 1] - sin * velocity[i, 0]
@@ -251,7 +187,7 @@ def stopping_rows(
     for j in range(segments.shape[0]):
         x1, y1 = segments[j, 0] - pose[0], segments[j, 1] - pose[1]
         x2, y2 = segments[j, 2] - pose[0], segments[j, 3] - pose[1]
-        gap, nx, ny = _segment_gap(
+        gap, nx, ny = segment_gap(
             cos * x1 + sin * y1,
             cos * y1 - sin * x1,
             cos * x2 + sin * y2,
