@@ -40,8 +40,7 @@ def test_the_statement_on_the_topic_is_that_of_the_events(probe_and_graph, tmp_p
 
     def drive(start, end):
         """Publish odometry and wheels of a robot that drives 1 m/s at 40 W."""
-        for stamp in np.arange(start, end + 0.1, 1.0):
-            stamp = float(stamp)
+        for stamp in np.arange(start, end + 0.1, 1.0).tolist():
             probe.publish("odom", convert.odometry_to(state(stamp, stamp)))
             velocity, torque = np.array([8.0, 8.0]), np.array([2.5, -2.5])
             probe.publish("joint_states", convert.wheels_to(stamp, velocity, torque))
