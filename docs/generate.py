@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/cli.md", "docs/scenarios.md")
+PAGES = ("README.md", "docs/cli.md", "docs/scenarios.md", "docs/economics.md", "benchmarks/costnav/README.md")
 HELP_COLUMNS = "100"
 """Width of the help texts; argparse takes it from the environment."""
 
@@ -100,6 +100,51 @@ def evidence() -> str:
     return "\n".join(lines)
 
 
+def economics_parameters() -> str:
+    """Return every parameter of every cost model."""
+    from reflexarc.economics import MODELS  # noqa: PLC0415
+
+    lines = []
+    for name, title in (
+        ("v5", "v2, v5 and v6"),
+        ("v1", "v1"),
+        ("reflexarc", "reflexarc and reflexarc_run"),
+    ):
+        lines += [
+            f"### Parameters of {title}",
+            "",
+            "| parameter | value | unit | known | stated range | source |",
+            "|---|---|---|---|---|---|",
+        ]
+        for item in MODELS[name].parameters.all():
+            span = f"{item.low:g} to {item.high:g} ({item.range_source})" if item.has_range else "–"
+            lines.append(
+                f"| `{item.name}` | {item.value:.7g} | {item.unit} | {item.known} | {span} | {item.source} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def costnav_tables() -> str:
+    """Return the tables of the study `costnav`."""
+    sys.path.insert(0, str(ROOT / "benchmarks/costnav"))
+    try:
+        import tables  # noqa: PLC0415 - beside the study
+    finally:
+        sys.path.pop(0)
+    return tables.study_tables(ROOT / "benchmarks/costnav/results.json")
+
+
+def costnav_tuning() -> str:
+    """Return the tables of the tuning study."""
+    sys.path.insert(0, str(ROOT / "benchmarks/costnav"))
+    try:
+        import tables  # noqa: PLC0415 - beside the study
+    finally:
+        sys.path.pop(0)
+    return tables.tuning_tables(ROOT / "benchmarks/costnav/tuning.json")
+
+
 def _text(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -110,6 +155,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "scenario keys": scenario_keys,
     "arc keys": arc_keys,
     "evidence": evidence,
+    "economics parameters": economics_parameters,
+    "costnav tables": costnav_tables,
+    "costnav tuning": costnav_tuning,
 }
 
 

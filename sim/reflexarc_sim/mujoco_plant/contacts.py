@@ -19,6 +19,7 @@ import mujoco
 import numpy as np
 
 from reflexarc.core.plant import ContactClass, ContactEvent
+from reflexarc.economics.contacts import RawContact
 from reflexarc_sim.mujoco_plant.model import Assembly
 
 MERGE_GAP = 0.25  # [s]
@@ -50,6 +51,8 @@ class ContactRecorder:
         self._force = np.zeros(6)
         self._open: dict[int, _Episode] = {}
         self._touched: set[int] = set()
+        self.raw: list[RawContact] | None = None
+        """Set to a list to keep every step's resultant contact beside the episodes."""
         self._velocity = np.zeros((len(self._dof), 2))
 
     def reset(self) -> None:
@@ -74,6 +77,7 @@ class ContactRecorder:
         geoms = data.contact.geom
         hits = np.flatnonzero((geoms == self._hull).any(axis=1))
         normal: dict[int, float] = {}
+        resultant: dict[int, np.ndarray] = {}
         for i in hits:
             first, second = geoms[i]
             other = int(second if first == self._hull else first)
@@ -89,10 +93,42 @@ class ContactRecorder:
             episode.end = time
             if episode.pedestrian >= 0:
                 vector[2] = 0.0
-            episode.impulse += (vector if first == self._hull else -vector) * self._dt
+            impulse = (vector if first == self._hull else -vector) * self._dt
+            episode.impulse += impulse
+            resultant[other] = resultant.get(other, 0.0) + impulse
             normal[other] = normal.get(other, 0.0) + float(self._force[0])
         for other, force in normal.items():
             self._follow(data, self._open[other], force)
+            if self.raw is not None:
+                self.raw.append(
+                    self._raw(data, self._open[other], resultant[other], force, time, robot_speed)
+                )
+
+    def _raw(
+        self,
+        data: mujoco.MjData,
+        episode: _Episode,
+        impulse: np.ndarray,
+        force: float,
+        time: float,
+        robot_speed: float,
+    ) -> RawContact:
+        before = after = (0.0, 0.0, 0.0)
+        if episode.pedestrian >= 0:
+            (bx, by), (ax, ay) = self._velocity[episode.pedestrian], data.qvel[self._dof[episode.pedestrian]]
+            before, after = (float(bx), float(by), 0.0), (float(ax), float(ay), 0.0)
+        x, y, z = impulse
+        return RawContact(
+            time,
+            episode.contact_class,
+            episode.partner,
+            (float(x), float(y), float(z)),
+            force,
+            robot_speed,
+            before,
+            after,
+            episode.position,
+        )
 
     def _begin(self, other: int, contact: Any, time: float, robot_speed: float) -> _Episode:
         kind, partner, pedestrian = self._classes[other]

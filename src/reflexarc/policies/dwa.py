@@ -10,8 +10,9 @@ the cheapest candidate wins:
       + sum_t dt [ w_people max_i e^{-c_i / s_people} (0.3 + |v_rel,i|) + w_wall e^{-c_wall / s_wall} ]
 
 A candidate is admissible if it can brake before the nearest wall, v <= sqrt(2 a c_wall), at every step, and
-does not drive into a predicted person while moving. If none is, the robot brakes and turns towards the
-carrot. Weights are dimensionless ratios to one second of driving;
+does not drive into a predicted person while moving. As any planner with a short horizon it may wait in a
+local minimum before somebody who stands right in the way. If no candidate is admissible, the robot brakes
+and turns towards the carrot. Weights are dimensionless ratios to one second of driving;
 `reflexarc.economics.objective.planner_weights` derives them from dollars.
 """
 
