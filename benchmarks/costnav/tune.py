@@ -42,7 +42,7 @@ SPACE = {
 """Range and scale of each tuned parameter of the planner."""
 CAPEX = Capex(robot=8000.0, lidar=3000.0)
 MODEL = "reflexarc_run"
-JOBS = 1
+JOBS = 2
 
 
 def candidates() -> list[dict[str, float]]:

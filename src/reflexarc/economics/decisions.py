@@ -172,5 +172,7 @@ def figure_text(key: str, value: float) -> str:
     """Return a figure for a table; what does not exist is a dash."""
     if math.isinf(value):
         return "–"
-    digits = {"capex": 2, "bep_runs": 1, "payback_days": 1, "npv": 0}.get(key, 4 if key in MAIN_KEYS else 6)
+    digits = {"capex": 2, "bep_runs": 1, "payback_days": 1, "npv": 0}.get(
+        key, 4 if key in (*MAIN_KEYS, "operator", "rescue") else 6
+    )
     return f"{value:.{digits}f}"

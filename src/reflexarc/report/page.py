@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from reflexarc.report import figures, style
 from reflexarc.report.comparison import ABSENT, comparison_rows
+from reflexarc.report.economics_section import economics_section
 from reflexarc.report.mapfigure import map_figure
 from reflexarc.report.player import FRAME_PERIOD_S, player_data, world_data
 from reflexarc.report.rundir import LoadedRun, RunEntry, RunInfo, load_run
@@ -46,6 +47,7 @@ def build_report(out: Path) -> Path:
         headline=headline(runs),
         tables=_tables(runs),
         pairs=[_pair(info, out, group, stages, rank) for rank, group in _groups(runs)],
+        economics=economics_section(out),
         digests=[(run.entry.folder, run.summary.get("digest")) for run in runs if run.summary],
         css=Markup(_template("page.css")),
         script=Markup(_template("player.js")),
