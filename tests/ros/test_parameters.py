@@ -16,6 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs/ros2.md"
 
 def parameter_classes():
     from reflexarc_nodes.arc_parameters import ArcParameters
+    from reflexarc_nodes.evaluator_node import EvaluatorParameters
     from reflexarc_nodes.mission_node import MissionParameters
     from reflexarc_nodes.parameters import CommonParameters
     from reflexarc_nodes.plant_node import PlantParameters
@@ -30,6 +31,7 @@ def parameter_classes():
         (ArcParameters, "arc_node"),
         (MissionParameters, "mission_node"),
         (RecorderParameters, "recorder_node"),
+        (EvaluatorParameters, "evaluator_node"),
     ):
         yield node, cls, common
 
