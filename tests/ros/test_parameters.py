@@ -45,9 +45,8 @@ def parameter_lines():
             meta = field.metadata
             unit = f" [{meta['unit']}]" if meta["unit"] else ""
             bounds = f"; {meta['low']:g} to {meta['high']:g}" if math.isfinite(meta["high"]) else ""
-            default = {True: "true", False: "false", "": "empty", (): "empty"}.get(
-                field.default, field.default
-            )
+            words = {"True": "true", "False": "false", "''": "empty", "()": "empty"}
+            default = words.get(repr(field.default), field.default)
             yield f"| {node} | `{field.name}` | {default} | {meta['doc']}{unit}{bounds} |"
 
 
