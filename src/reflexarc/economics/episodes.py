@@ -48,7 +48,7 @@ class Contacts:
         return cls(whole, real, whole, real, real, real, real)
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Sequence[float]]) -> "Contacts":
+    def from_rows(cls, rows: Sequence[Sequence[float | None]]) -> "Contacts":
         """Build from rows (run, time, class index, impulse, delta_v, peak force, robot speed); None becomes
         NaN.
         """

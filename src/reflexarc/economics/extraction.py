@@ -133,7 +133,8 @@ def _property(
 
 
 def _sum(episodes: Episodes, values: Array, mask: npt.NDArray[np.bool_]) -> Array:
-    return np.bincount(episodes.contacts.row[mask], weights=values[mask], minlength=len(episodes))
+    sums = np.bincount(episodes.contacts.row[mask], weights=values[mask], minlength=len(episodes))
+    return sums.astype(np.float64)
 
 
 def _given_or(given: Array, computed: Array) -> Array:

@@ -97,8 +97,11 @@ def _mission(row: Any, where: str) -> SeededMission:
     points = {}
     for name in ("start", "goal"):
         value = row.get(name)
-        ok = isinstance(value, list) and len(value) == 2
-        if not ok or not all(isinstance(x, int | float) and math.isfinite(x) for x in value):
+        if (
+            not isinstance(value, list)
+            or len(value) != 2
+            or not all(isinstance(x, int | float) and math.isfinite(x) for x in value)
+        ):
             raise ConfigError(f"{where}, field {name!r}: expected two finite numbers [m], found {value!r}")
         points[name] = (float(value[0]), float(value[1]))
     seed = number(row, "seed", where)

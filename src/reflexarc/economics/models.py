@@ -9,6 +9,7 @@ go through the same formulas as the one statement.
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class CostModel:
         """Name the columns of means or of resampled means, shape (..., len(columns)), and add the success
         share.
         """
-        named = {name: table[..., i] for i, name in enumerate(self.columns)}
+        named: dict[str, Any] = {name: table[..., i] for i, name in enumerate(self.columns)}
         named["success"] = 1.0 - sum(
             named[name] for name in ("spoiled", "timeout", "assistance") if name in named
         )
