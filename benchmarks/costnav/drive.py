@@ -61,7 +61,7 @@ class Witness:
             self.cost.step(state.stamp - self.start, self.distance, math.nan, left, self._new, self.start)
             self._new = []
 
-    def pedestrians(self, *_: Any) -> None:
+    def pedestrians(self, time: float, names: tuple[str, ...], positions: Array) -> None:
         """Not needed."""
 
     def plant_event(self, event: Any) -> None:

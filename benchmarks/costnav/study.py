@@ -71,9 +71,6 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         "missions": len(seeds),
         "observed": {name: _observed(table) for name, table in episodes.items()},
         **state_all(episodes),
-        "step_cost_usd_per_run": {
-            name: sum(r["step_cost_usd"] for r in rows[name]) / len(seeds) for name in POLICIES
-        },
         "digests": {name: {r["mission"]: r["digest"] for r in rows[name]} for name in POLICIES},
     }
 

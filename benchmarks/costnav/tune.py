@@ -67,7 +67,8 @@ def tune(progress: Callable[[str], None]) -> dict[str, Any]:
     scores = [_score(tried[i], [rows[job] for job in training[i]]) for i in range(len(tried))]
     by_success = min(range(len(tried)), key=lambda i: (-scores[i]["success"], scores[i]["mean_duration_s"]))
     by_dollars = min(range(len(tried)), key=lambda i: scores[i]["step_cost_usd_per_run"])
-    winners = {"tuned on success": by_success, "tuned on dollars": by_dollars}
+    names = ("tuned on success", "tuned on dollars")
+    winners = dict(zip(names, (by_success, by_dollars), strict=True))
     held_out = [(i, seed) for seed in HELD_OUT_SEEDS for i in sorted({*winners.values()})]
     rows |= _drive_all(held_out, tried, progress)
     tables = {
@@ -88,9 +89,8 @@ def tune(progress: Callable[[str], None]) -> dict[str, Any]:
         result["held_out"][model_name] = {
             name: state_episodes(table, model, CAPEX, name=name).to_json() for name, table in tables.items()
         }
-        pair = compare(
-            *tables.values(), model, (CAPEX, CAPEX), names=("tuned on success", "tuned on dollars")
-        )
+        sides = (tables[names[0]], tables[names[1]])
+        pair = compare(*sides, model, (CAPEX, CAPEX), names=names)
         result["difference"][model_name] = {
             "margin": pair.difference["margin"],
             "ci95": list(pair.ci95["margin"]),

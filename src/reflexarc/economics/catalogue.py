@@ -168,7 +168,13 @@ REFLEXARC = Parameters(
             _E,
         ),
         *(p for p in _EXTRACTION if p.name not in ("injury_adjustment", "contact_impulse")),
-        Parameter("contact_impulse", 0.0, "N s", "every contact counts; severity decides what it costs", _E),
+        Parameter(
+            "contact_impulse",
+            50.0,
+            "N s",
+            "CostNav metrics.py: below this no part of the impulse health; priced all the same",
+            _C,
+        ),
         Parameter(
             "injury_adjustment",
             1.0,

@@ -20,12 +20,13 @@ from reflexarc.economics.parameters import Parameters
 STANDING_SPEED = 0.1
 """A robot slower than this stands; as in the run summary. [m/s]"""
 KW_PER_W = 1e-3
+Mask = npt.NDArray[np.bool_]
 _LEVEL_NAMES = ("0", "1", "2", "3", "4", "5", "fatal")
 
 
 def published(episodes: Episodes, p: Parameters) -> dict[str, Array]:
     """Return the columns of v2, v5 and v6, each of shape (n,)."""
-    counted, outcome = _health(episodes, p)
+    _, counted, outcome = _health(episodes, p)
     c = episodes.contacts
     people = counted & (c.kind == 0)
     injuries = injury_cost(c.impulse / p["robot_mass"], level_costs(p), p["injury_adjustment"])
@@ -47,7 +48,7 @@ def legacy(episodes: Episodes, p: Parameters) -> dict[str, Array]:
 
 def measured(episodes: Episodes, p: Parameters) -> dict[str, Array]:
     """Return the columns of `reflexarc`, each of shape (n,)."""
-    counted, outcome = _health(episodes, p)
+    alive, _, outcome = _health(episodes, p)
     c = episodes.contacts
     pushed = c.impulse / p["pedestrian_mass"]
     delta_v = np.where(np.isnan(c.delta_v), pushed, np.minimum(c.delta_v, pushed))
@@ -65,8 +66,8 @@ def measured(episodes: Episodes, p: Parameters) -> dict[str, Array]:
         episodes.energy_kwh,
     )
     return _shares(outcome) | {
-        "injury_usd": _given_or(episodes.injury_usd, _sum(episodes, costs, counted & (c.kind == 0))),
-        "property_usd": _property(episodes, p, counted, PROPERTY, share),
+        "injury_usd": _given_or(episodes.injury_usd, _sum(episodes, costs, alive & (c.kind == 0))),
+        "property_usd": _property(episodes, p, alive, PROPERTY, share),
         "km": episodes.distance_m / 1000.0,
         "hours": episodes.duration_s / 3600.0,
         "traction_kwh": energy,
@@ -95,23 +96,19 @@ def unpriced(episodes: Episodes, p: Parameters) -> dict[str, int]:
     return {name: count for name, count in totals.items() if count and f"{name}_price" not in p}
 
 
-def _health(episodes: Episodes, p: Parameters) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Return which contacts count, shape (c,), and the outcome with the impulse health applied, shape (n,)."""
+def _health(episodes: Episodes, p: Parameters) -> tuple[Mask, Mask, npt.NDArray[np.int64]]:
+    """Return which contacts happen before the run's health is used up and which of them count towards it, each of shape
+    (c,), and the outcome with the impulse health applied, shape (n,).
+    """
     c = episodes.contacts
     counted = c.impulse >= p["contact_impulse"]
-    total = np.cumsum(np.where(counted, c.impulse, 0.0))
-    first = np.searchsorted(c.row, c.row, side="left")
-    before = np.concatenate(([0.0], total))
-    used_before = before[:-1] - before[first] if len(c) else np.zeros(0)
-    gone = used_before >= p["health_impulse"]
-    emptied = (
-        (before[1:] - before[first] >= p["health_impulse"]) & (c.time < episodes.duration_s[c.row])
-        if len(c)
-        else gone
-    )
+    total = np.concatenate(([0.0], np.cumsum(np.where(counted, c.impulse, 0.0))))
+    base = total[np.searchsorted(c.row, c.row, side="left")]  # what earlier runs have used
+    alive = total[:-1] - base < p["health_impulse"]
+    emptied = (total[1:] - base >= p["health_impulse"]) & (c.time < episodes.duration_s[c.row])
     outcome = episodes.outcome.copy()
     outcome[c.row[emptied]] = OUTCOMES.index(Outcome.ASSISTANCE)
-    return counted & ~gone, outcome
+    return alive, counted & alive, outcome
 
 
 def _shares(outcome: npt.NDArray[np.int64]) -> dict[str, Array]:
