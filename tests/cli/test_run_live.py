@@ -154,6 +154,8 @@ def test_an_interrupt_stops_every_node_and_exits_with_130(tmp_path):
         command("--no-compare", "--duration", "30", "--out", str(out)),
         stderr=subprocess.PIPE,
         env=environment(),
+        # A shell that started the tests in the background may have had SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     wait_until_moving(out / "live-seed0-with-arc" / "events.jsonl", running)
     running.send_signal(signal.SIGINT)

@@ -49,6 +49,7 @@ def test_both_clocks_tell_the_same_story(tmp_path, capsys):
         assert live[key] == lockstep[key], key
     assert live["missions"] == live["successes"] == 1
     assert abs(live_log.duration - lockstep_log.duration) < TIME_TOLERANCE
-    ours, theirs = live_log.pose[:, :2], lockstep_log.pose[:, :2]
-    gaps = [np.hypot(*(theirs - point).T).min() for point in ours[::20]]
+    # Live, the robot rolls on until the nodes have ended, so every point of lock-step must be near the live path.
+    live_path, lockstep_path = live_log.pose[:, :2], lockstep_log.pose[:, :2]
+    gaps = [np.hypot(*(live_path - point).T).min() for point in lockstep_path[::20]]
     assert max(gaps) < PATH_TOLERANCE

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "ros2_ws/src/reflexarc_msgs/msg"
 FILES = sorted(FOLDER.glob("*.msg"))
 _FIELD = re.compile(r"^([a-zA-Z0-9_/]+(?:\[\d*\])?)\s+([a-z][a-z0-9_]*)$")
 _CONSTANT = re.compile(r"^([a-z0-9]+)\s+([A-Z][A-Z0-9_]*)\s*=\s*(.+)$")
-_UNITS = re.compile(r"\[(m|m/s|m/s\^2|rad|rad/s|s|N|N s|Hz)\]")
+_UNITS = re.compile(r"\[(m|m/s|m/s\^2|rad|rad/s|s|N|N s|Hz|d|usd|usd/run)\]")
 # no unit: counts, enumerations, probabilities, nested messages that explain themselves
 _WITHOUT_UNIT = {
     "seq",
@@ -29,6 +29,11 @@ _WITHOUT_UNIT = {
     "outcome",
     "lost",
     "total",
+    "episodes",
+    "skipped",
+    "success",
+    "probability_margin_positive",
+    "bep_runs",
 }
 
 
