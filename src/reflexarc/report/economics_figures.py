@@ -52,12 +52,12 @@ def tornado(statement: Statement, swings: Sequence[Any]) -> str:
         for row, s in enumerate(reversed(moving)):
             low, high = sorted((s.margin_low, s.margin_high))
             axis.barh(row, high - low, left=low, color=style.SKY, height=0.6)
-            for value, margin in ((s.low, s.margin_low), (s.high, s.margin_high)):
-                side = "right" if margin == low else "left"
-                axis.text(margin, row, f" {value:g} ", ha=side, va="center", fontsize=7, color=style.INK)
-        axis.set_yticks(range(len(moving)), [f"{s.parameter} [{s.unit}]" for s in reversed(moving)])
+            axis.plot((low, high), (row, row), "|", color=style.BLUE, ms=10, mew=2)
+        labels = [f"{s.parameter} {s.low:g} … {s.high:g} {s.unit}" for s in reversed(moving)]
+        axis.set_yticks(range(len(moving)), labels)
         axis.axvline(statement.figures["margin"], color=style.INK, lw=1)
-        axis.margins(x=0.12)
+        axis.use_sticky_edges = False
+        axis.margins(x=0.06)
         axis.set_title(f"Margin over each parameter's stated range [usd/run], {statement.name}")
         figure.tight_layout()
         return svg(figure)
