@@ -67,6 +67,7 @@ def test_every_name_is_declared_by_its_node_with_this_type(path):
     [
         ("sim", {}),
         ("sim", {"arc": "false", "overrides": "crowd.count=3"}),
+        ("sim", {"evaluate": "true"}),
         ("robot", {"scenario": "x"}),
         ("fleet", {}),
     ],
