@@ -45,6 +45,7 @@ def resampled_means(table: Array, resamples: int, seed: int) -> Array:
         return result
     n, blocks = len(table), -(-len(table) // _BLOCK)
     shift = table[:, moving].mean(axis=0)  # sums of deviations lose no digits to a large common value
+    low, high = table[:, moving].min(axis=0), table[:, moving].max(axis=0)
     padded = np.zeros((blocks * _BLOCK, len(moving)))
     padded[:n] = table[:, moving] - shift
     columns = np.ascontiguousarray(padded.reshape(blocks, _BLOCK, -1).transpose(0, 2, 1))  # (blocks, m, 512)
@@ -56,7 +57,8 @@ def resampled_means(table: Array, resamples: int, seed: int) -> Array:
         stop = min(start + step, resamples)
         counts = rng.multinomial(n, sizes / n, size=stop - start)
         sums = _resampled_sums(columns, counts, int(sizes[-1]), np.uint64(seed), start)
-        result[start:stop, moving] = sums / n + shift
+        # A mean lies between the extremes; without this, rounding could make a share a little negative.
+        result[start:stop, moving] = np.clip(sums / n + shift, low, high)
     return result
 
 
