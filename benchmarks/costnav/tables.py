@@ -73,7 +73,7 @@ def tuning_tables(path: Path) -> str:
     for key in parameters:
         values = [figures["winners"][n]["parameters"].get(key) for n in names]
         lines.append(_row(f"`{key}`", ["default" if v is None else f"{v:g}" for v in values]))
-    chosen = [figures["candidates"][figures["winners"][n]["candidate"]] for n in names]
+    chosen = [figures["leaders"][str(figures["winners"][n]["candidate"])] for n in names]
     lines.append(_row("training: success", [f"{c['success']:.3f}" for c in chosen]))
     lines.append(_row("training: duration [s]", [f"{c['mean_duration_s']:.1f}" for c in chosen]))
     lines.append(_row("training: objective [usd/run]", [f"{c['step_cost_usd_per_run']:.2f}" for c in chosen]))

@@ -2,9 +2,9 @@
 """Tune a delivery policy on dollars and on success, with the same candidates and the same training missions.
 
 The candidates are a scrambled Sobol sequence in the parameters of the dynamic window planner, the default
-first. Each drives every training mission once; the sum of the per-step objective
-(`reflexarc.economics.objective`) is its dollars per run, its share of successes (faster runs win ties) is
-what is tuned for usually. Both winners then drive held-out missions.
+first. Each drives every training mission once, the leaders by either objective further ones; the sum of the
+per-step objective (`reflexarc.economics.objective`) is its dollars per run, its share of successes (faster
+runs win ties) is what is tuned for usually. Both winners then drive held-out missions.
 
     python benchmarks/costnav/tune.py      writes tuning.json; goes on from $REFLEXARC_STUDY_JOURNAL if it is
     set
@@ -30,7 +30,13 @@ from reflexarc.report.versions import machine, today, versions
 
 HERE = Path(__file__).parent
 TRAINING_SEEDS = tuple(range(2000, 2006))
-HELD_OUT_SEEDS = tuple(range(3000, 3016))
+SECOND_SEEDS = tuple(range(2006, 2018))
+"""Further training missions for the candidates that lead after the first: contacts are rare, six missions do
+not show them.
+"""
+LEADERS = 2
+"""Candidates per objective that go on to the second training missions."""
+HELD_OUT_SEEDS = tuple(range(4000, 4024))
 CANDIDATES = 8
 SOBOL_SEED = 7
 SPACE = {
@@ -62,11 +68,21 @@ def tune(progress: Callable[[str], None]) -> dict[str, Any]:
     winners.
     """
     tried = candidates()
-    training = [[(i, seed) for seed in TRAINING_SEEDS] for i in range(len(tried))]
-    rows = _drive_all([job for jobs in training for job in jobs], tried, progress)
-    scores = [_score(tried[i], [rows[job] for job in training[i]]) for i in range(len(tried))]
-    by_success = min(range(len(tried)), key=lambda i: (-scores[i]["success"], scores[i]["mean_duration_s"]))
-    by_dollars = min(range(len(tried)), key=lambda i: scores[i]["step_cost_usd_per_run"])
+    rows = _drive_all([(i, seed) for i in range(len(tried)) for seed in TRAINING_SEEDS], tried, progress)
+    scores = [_score(tried[i], [rows[i, seed] for seed in TRAINING_SEEDS]) for i in range(len(tried))]
+    everybody = range(len(tried))
+    leaders = sorted(
+        {
+            i
+            for key in (_by_success, _by_dollars)
+            for i in sorted(everybody, key=lambda i: key(scores[i]))[:LEADERS]
+        }
+    )
+    rows |= _drive_all([(i, seed) for i in leaders for seed in SECOND_SEEDS], tried, progress)
+    seeds = (*TRAINING_SEEDS, *SECOND_SEEDS)
+    final = {i: _score(tried[i], [rows[i, seed] for seed in seeds]) for i in leaders}
+    by_success = min(leaders, key=lambda i: _by_success(final[i]))
+    by_dollars = min(leaders, key=lambda i: _by_dollars(final[i]))
     names = ("tuned on success", "tuned on dollars")
     winners = dict(zip(names, (by_success, by_dollars), strict=True))
     held_out = [(i, seed) for seed in HELD_OUT_SEEDS for i in sorted({*winners.values()})]
@@ -77,9 +93,11 @@ def tune(progress: Callable[[str], None]) -> dict[str, Any]:
     }
     result: dict[str, Any] = {
         "training_seeds": list(TRAINING_SEEDS),
+        "second_training_seeds": list(SECOND_SEEDS),
         "held_out_seeds": list(HELD_OUT_SEEDS),
         "space": {name: list(values) for name, values in SPACE.items()},
         "candidates": scores,
+        "leaders": {str(i): score for i, score in final.items()},
         "winners": {name: {"candidate": i, "parameters": tried[i]} for name, i in winners.items()},
         "held_out": {},
         "difference": {},
@@ -97,6 +115,14 @@ def tune(progress: Callable[[str], None]) -> dict[str, Any]:
             "probability_better": pair.probability_better,
         }
     return result
+
+
+def _by_success(score: dict[str, Any]) -> tuple[float, float]:
+    return -score["success"], score["mean_duration_s"]
+
+
+def _by_dollars(score: dict[str, Any]) -> float:
+    return score["step_cost_usd_per_run"]
 
 
 def _score(parameters: dict[str, float], rows: list[dict[str, Any]]) -> dict[str, Any]:
