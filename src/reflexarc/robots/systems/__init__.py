@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Standard control-affine systems, by name."""
 
+from reflexarc.robots.systems.adaptive_cruise import ADAPTIVE_CRUISE
 from reflexarc.robots.systems.boat import BOAT
+from reflexarc.robots.systems.double_integrator import DOUBLE_INTEGRATOR
+from reflexarc.robots.systems.dubins import DUBINS
+from reflexarc.robots.systems.inverted_pendulum import INVERTED_PENDULUM
 from reflexarc.robots.systems.system import Ball, Box, Coordinate, System
+from reflexarc.robots.systems.unicycle import UNICYCLE
 
-SYSTEMS = {system.name: system for system in (BOAT,)}
+SYSTEMS = {
+    system.name: system
+    for system in (BOAT, DOUBLE_INTEGRATOR, UNICYCLE, ADAPTIVE_CRUISE, INVERTED_PENDULUM, DUBINS)
+}
 """Every system of the regression suite."""
 
 __all__ = ["SYSTEMS", "Ball", "Box", "Coordinate", "System"]
