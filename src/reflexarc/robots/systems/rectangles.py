@@ -8,6 +8,9 @@ import numpy as np
 
 from reflexarc.core.types import Array
 
+_PARALLEL = 1e-9
+"""Direction components below this count as this: avoids 0 / 0 along a side."""
+
 
 class Rectangles(NamedTuple):
     """k rectangles."""
@@ -45,3 +48,25 @@ def gaps(rectangles: Rectangles, point):
     square = jnp.sum(beyond * beyond, axis=1)
     outside = jnp.where(square > 0.0, jnp.sqrt(jnp.where(square > 0.0, square, 1.0)), 0.0)
     return outside + jnp.minimum(jnp.max(over, axis=1), 0.0)
+
+
+def ranges(rectangles: Rectangles, point, rays: int, reach: float):
+    """Return the distance from `point` (2,) to the first rectangle along each of `rays` evenly spaced rays, (rays,).
+
+    The first ray points along x, the others follow counter-clockwise; a ray that meets nothing reads `reach`, a
+    point inside a rectangle reads 0. Slab method: in a rectangle's frame the ray is inside between the largest
+    entry and the smallest exit over both axes.
+    """
+    beam = jnp.arange(rays) * (2.0 * jnp.pi / rays)
+    bearing = beam[:, None] - rectangles.angle[None, :]
+    direction = jnp.stack([jnp.cos(bearing), jnp.sin(bearing)], axis=-1)  # (rays, k, 2)
+    direction = jnp.where(jnp.abs(direction) < _PARALLEL, _PARALLEL, direction)
+    cos, sin = jnp.cos(rectangles.angle), jnp.sin(rectangles.angle)
+    dx, dy = point[0] - rectangles.centre[:, 0], point[1] - rectangles.centre[:, 1]
+    origin = jnp.stack([cos * dx + sin * dy, cos * dy - sin * dx], axis=-1)[None]  # (1, k, 2)
+    first = (-rectangles.half - origin) / direction
+    second = (rectangles.half - origin) / direction
+    entry = jnp.max(jnp.minimum(first, second), axis=-1)
+    leave = jnp.min(jnp.maximum(first, second), axis=-1)
+    hit = (entry <= leave) & (leave >= 0.0)
+    return jnp.min(jnp.where(hit, jnp.clip(entry, 0.0, reach), reach), axis=1)

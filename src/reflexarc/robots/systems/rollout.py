@@ -42,7 +42,7 @@ class Rollout(NamedTuple):
     """States at the samples, shape (steps + 1, batch, n); empty when not asked for."""
 
     @property
-    def violated(self) -> Array:
+    def violated(self) -> np.ndarray:
         """True where the episode had l < 0, shape (batch,)."""
         return self.margin < 0.0
 
