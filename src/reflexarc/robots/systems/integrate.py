@@ -44,11 +44,10 @@ def wrap(system: System, x):
     return jnp.where(mask, (x + jnp.pi) % (2.0 * jnp.pi) - jnp.pi, x)
 
 
-def stepper(system: System, dt: float | None = None, longest: float = LONGEST_SUBSTEP) -> Stepper:
-    """Return a compiled function of states (batch, n) and inputs (batch, m) that gives the path over one period.
+def held_path(system: System, dt: float | None = None, longest: float = LONGEST_SUBSTEP) -> Callable:
+    """Return a traceable function of x (n,) and u (m,) that gives the path over one period, (substeps, n).
 
-    Its answer has shape (substeps, batch, n); the last entry is the state at the end of the period, the others
-    let a caller look between the samples.
+    The last entry is the state at the end of the period, the others let a caller look between the samples.
 
     Args:
         system: what to integrate.
@@ -63,14 +62,19 @@ def stepper(system: System, dt: float | None = None, longest: float = LONGEST_SU
         raise ConfigError(f"period {dt} s and longest step {longest} s must be positive numbers")
     count = max(1, math.ceil(dt / longest - 1e-9))
 
-    def one(x, u):
+    def along(x, u):
         def step(state, _):
             state = wrap(system, rk4(system, state, u, dt / count))
             return state, state
 
         return jax.lax.scan(step, x, None, length=count)[1]
 
-    compiled = jax.jit(jax.vmap(one, out_axes=1))
+    return along
+
+
+def stepper(system: System, dt: float | None = None, longest: float = LONGEST_SUBSTEP) -> Stepper:
+    """Return `held_path` compiled for states (batch, n) and inputs (batch, m): (substeps, batch, n)."""
+    compiled = jax.jit(jax.vmap(held_path(system, dt, longest), out_axes=1))
 
     def advance(x: Array, u: Array) -> Array:
         with jax.enable_x64(True):

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Closed loops of a batch of starts with a filter between the nominal controller and the system."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from reflexarc.core.errors import ModelError
 from reflexarc.core.types import Array
-from reflexarc.robots.systems.integrate import batched, clip_input, stepper
+from reflexarc.robots.systems.integrate import clip_input, held_path
 from reflexarc.robots.systems.system import System
 
 
@@ -29,7 +32,7 @@ class Rollout(NamedTuple):
     """The figures of a batch of closed loops, each of shape (batch,) but the last two."""
 
     margin: Array
-    """Smallest l(x) over the episode, also between the samples; in the units of l."""
+    """Smallest l(x), or value of `watch`, over the episode, also between the samples; in the units of l."""
     reward: Array
     """Sum of rewards over the steps."""
     intervened: Array
@@ -59,6 +62,8 @@ def rollout(
     *,
     period: float | None = None,
     steps: int | None = None,
+    delay: int = 0,
+    watch: Callable[[Any], Any] | None = None,
     tolerance: float = 1e-6,
     keep_path: bool = False,
 ) -> Rollout:
@@ -70,6 +75,9 @@ def rollout(
         safety: the filter.
         period: time between two inputs; None takes the system's. [s]
         steps: number of periods; None takes the system's.
+        delay: periods from the filter's answer until it acts; before the first one acts, zero does (clipped to the
+            admissible inputs).
+        watch: function of one state whose smallest value is reported in place of the system's margin.
         tolerance: difference to the nominal input, as a share of the input's range, from which a step counts
             as an intervention.
         keep_path: also return the states at the samples.
@@ -78,27 +86,29 @@ def rollout(
         ModelError: the filter answered an input that is not finite, or the state left the finite numbers.
     """
     steps = system.steps if steps is None else steps
-    advance, nominal = stepper(system, period), batched(system.nominal)
-    margin_of, reward_of = batched(system.margin), batched(system.reward)
+    begin, advance = _loop_functions(system, period, watch or system.margin)
     x = np.array(starts, dtype=np.float64)
     scale = input_range(system)
-    margin, reward = margin_of(x), np.zeros(len(x))
-    intervened, infeasible = np.zeros(len(x)), np.zeros(len(x))
+    with jax.enable_x64(True):
+        margin, wanted = (np.asarray(part) for part in begin(x))
+    reward, intervened, infeasible = np.zeros(len(x)), np.zeros(len(x)), np.zeros(len(x))
     path = [x]
+    queue = deque([np.zeros((len(x), system.m))] * delay)
     for step in range(steps):
-        wanted = nominal(x)
         decision = safety(x, wanted)
         if not np.isfinite(decision.u).all():
             raise ModelError(f"{system.name}: the filter answered {decision.u} in step {step}; stopped")
         intervened += (np.abs(decision.u - wanted) > tolerance * scale).any(axis=1)
         infeasible += decision.infeasible
-        between = advance(x, clip_input(system, decision.u))
-        x = between[-1]
+        queue.append(decision.u)
+        with jax.enable_x64(True):
+            x, least, gained, wanted = (
+                np.asarray(part) for part in advance(x, clip_input(system, queue.popleft()))
+            )
         if not np.isfinite(x).all():
             raise ModelError(f"{system.name}: the state is no longer finite in step {step}; stopped")
-        for state in between:
-            margin = np.minimum(margin, margin_of(state))
-        reward += reward_of(x)
+        margin = np.minimum(margin, least)
+        reward += gained
         if keep_path:
             path.append(x)
     kept = np.array(path) if keep_path else np.empty((0, len(x), system.n))
@@ -110,3 +120,18 @@ def input_range(system: System) -> Array:
     if system.inputs.kind == "ball":
         return np.full(system.m, 2.0 * system.inputs.radius)
     return np.asarray(system.inputs.upper - system.inputs.lower, dtype=np.float64)
+
+
+def _loop_functions(system: System, period: float | None, watch: Callable[[Any], Any]):
+    """Compile the loop: (x) -> margin, nominal input; (x, u) -> next x, least margin on the way, reward, nominal."""
+    along = held_path(system, period)
+
+    def begin(x):
+        return jnp.min(watch(x)), system.nominal(x)
+
+    def advance(x, u):
+        path = along(x, u)
+        least = jnp.min(jax.vmap(lambda state: jnp.min(watch(state)))(path))
+        return path[-1], least, system.reward(path[-1]), system.nominal(path[-1])
+
+    return jax.jit(jax.vmap(begin)), jax.jit(jax.vmap(advance))
