@@ -18,7 +18,6 @@ more slack than allowed) ends in `found = False` and a reason; the caller then s
 
 import math
 import time
-from collections.abc import Callable
 
 import numba
 import numpy as np
@@ -33,6 +32,8 @@ from reflexarc.core.types import Array
 _ROOM = 1e-7
 """Room over the smallest slack when the next tier is solved under it, in units of sqrt(w) u."""
 _ZERO_ROW = 1e-12
+_RELAXING = "daqp"
+"""Finds the smallest slack, whatever solver the filter uses: the price rho is beyond operator splitting."""
 _WRONG_WEIGHT, _WRONG_BOUNDS, _WRONG_DATA, _NEVER = -1, -2, -3, -4
 _REASONS = {
     _WRONG_WEIGHT: "a weight is not a positive, finite number; nothing was solved",
@@ -53,9 +54,9 @@ class FilterQp:
         tolerance: float | None = None,
         max_slack: float = np.inf,
         deadline: float = np.inf,
-        penalty: float = 1e4,
+        penalty: float = 1e6,
     ):
-        """Set the solver up; the relaxed programmes get a solver of their own when they are first needed.
+        """Set the solver up; the search for the smallest slack gets one of its own when it is first needed.
 
         Args:
             n: number of inputs.
@@ -76,13 +77,7 @@ class FilterQp:
             if not value > 0.0:
                 raise ConfigError(f"{name} must be positive, got {value!r}")
         self.n, self.capacity, self.max_slack, self.deadline = n, capacity, max_slack, deadline
-        self._make: Callable[[int], Backend]
-        if isinstance(backend, str):
-            self._make = lambda size: make_backend(backend, size, capacity + 1)
-            self._backend = make_backend(backend, n, capacity)
-        else:
-            self._make = lambda size: backend
-            self._backend = backend
+        self._backend = make_backend(backend, n, capacity) if isinstance(backend, str) else backend
         self._relaxing: Backend | None = None
         self.tolerance = 10.0 * self._backend.tolerance if tolerance is None else tolerance
         if not self.tolerance > 0.0:
@@ -173,7 +168,7 @@ class FilterQp:
             among: rows that count at all.
         """
         if self._relaxing is None:
-            self._relaxing = self._make(self.n + 1)
+            self._relaxing = make_backend(_RELAXING, self.n + 1, self.capacity)
         length = np.where(soft, math.sqrt(2.0), 1.0)[among]
         wide = np.column_stack([rows, -soft.astype(float)])[among] / length[:, None]
         answer, residual = self._ask(

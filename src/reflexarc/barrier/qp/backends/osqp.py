@@ -13,11 +13,14 @@ from reflexarc.core.types import Array
 _INFINITY = 1e30
 """OSQP's own value for a bound that is not there."""
 _INFEASIBLE = ("primal infeasible", "primal infeasible inaccurate")
+RHO = 1.0
+"""Step size with which every call begins."""
 SETTINGS: dict[str, Any] = {
     "verbose": False,
     "scaling": 0,  # the rows arrive with unit length
-    "adaptive_rho": False,  # a step size that depends on timing or history would break the replay
-    "rho": 1.0,
+    "adaptive_rho": 1,  # by iterations; a step size that depends on timing would break the replay
+    "adaptive_rho_interval": 50,
+    "rho": RHO,
     "alpha": 1.6,
     "eps_abs": 1e-6,
     "eps_rel": 0.0,
@@ -81,6 +84,7 @@ class Osqp:
         core = self._core
         core.update_data_vec(q=-target, l=self._low, u=self._high)
         core.update_data_mat(P_x=None, P_i=None, A_x=self._entries, A_i=None)
+        core.update_rho(RHO)
         core.warm_start(target, self._zero)
         core.solve()
         solution, size = core.solution, self._n + len(offsets)

@@ -18,7 +18,7 @@ import numpy as np
 import osqp
 
 from reflexarc.barrier.qp.backends.backend import Answer
-from reflexarc.barrier.qp.backends.osqp import _INFINITY, SETTINGS, fill, problem_arrays
+from reflexarc.barrier.qp.backends.osqp import _INFINITY, RHO, SETTINGS, fill, problem_arrays
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
 
@@ -33,6 +33,7 @@ int reflexarc_solve(const double *q, const double *l, const double *u, const dou
   OSQPInt i;
   osqp_update_data_vec(&solver, q, l, u);
   osqp_update_data_mat(&solver, OSQP_NULL, OSQP_NULL, 0, a, OSQP_NULL, (OSQPInt)entries);
+  osqp_update_rho(&solver, REFLEXARC_RHO);
   osqp_warm_start(&solver, z, y);
   osqp_solve(&solver);
   for (i = 0; i < REFLEXARC_N; i++) z_out[i] = solver.solution->x[i];
@@ -113,6 +114,7 @@ def _compile(folder: Path, n: int, capacity: int, max_iterations: int) -> Path:
     includes = sorted({str(p.parent) for p in folder.rglob("*.h")})
     made = folder / "solver.so"
     command = [compiler, "-O3", "-shared", "-fPIC", f"-DREFLEXARC_N={n}", f"-DREFLEXARC_M={n + capacity}"]
+    command += [f"-DREFLEXARC_RHO={RHO}"]
     command += [f"-I{i}" for i in includes] + sources + ["-lm", "-o", str(made)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
