@@ -47,6 +47,8 @@ class Capsule(NamedTuple):
     start: Any
     end: Any
     radius: float
+    parts: tuple[str, ...]
+    """Links of the URDF whose shapes it holds; the SRDF's rules are theirs."""
 
 
 def capsules(model: Any, shapes: Any) -> list[Capsule]:
@@ -57,7 +59,11 @@ def capsules(model: Any, shapes: Any) -> list[Capsule]:
             frame = model.frames[shape.parentFrame]
             place = frame.placement.inverse() * shape.placement
             half = np.array([0.0, 0.0, shape.geometry.halfLength])
-            found.append(Capsule(frame.name, place.act(-half), place.act(half), _end_radius(shapes, shape)))
+            found.append(
+                Capsule(
+                    frame.name, place.act(-half), place.act(half), _end_radius(shapes, shape), (frame.name,)
+                )
+            )
     return found
 
 
@@ -97,7 +103,7 @@ def with_fingers(model: Any, found: list[Capsule]) -> list[Capsule]:
     along[axis] = half[axis]
     across = float(np.linalg.norm(np.delete(half, axis)))
     rest = [c for c in found if c.link not in FINGERS]
-    return [*rest, Capsule(HAND, middle - along, middle + along, radius + across)]
+    return [*rest, Capsule(HAND, middle - along, middle + along, radius + across, FINGERS)]
 
 
 def cover(length: float, radius: float, count: int) -> tuple[float, list[float]]:
@@ -128,7 +134,9 @@ def distribute(parts: list[Capsule], count: int) -> list[dict[str, Any]]:
             centre = capsule.start + place * (capsule.end - capsule.start)
             rounded = np.round(centre, 5)
             radius_up = math.ceil((radius + 1e-5) / ROUNDING) * ROUNDING
-            spheres.append({"link": capsule.link, "centre": rounded, "radius": radius_up})
+            spheres.append(
+                {"link": capsule.link, "centre": rounded, "radius": radius_up, "parts": capsule.parts}
+            )
     return spheres
 
 
@@ -190,7 +198,7 @@ def touching_pairs(
         (i, j)
         for i, j in itertools.combinations(range(len(spheres)), 2)
         if spheres[i]["link"] != spheres[j]["link"]
-        and frozenset((spheres[i]["link"], spheres[j]["link"])) not in off
+        and any(frozenset(p) not in off for p in itertools.product(spheres[i]["parts"], spheres[j]["parts"]))
         and not {spheres[i]["link"], spheres[j]["link"]} <= set(FIXED_LINKS)
     ]
     rng, data = np.random.default_rng(1), model.createData()

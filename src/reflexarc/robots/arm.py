@@ -9,17 +9,15 @@ import importlib.metadata
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from reflexarc.core.config import read_yaml
 from reflexarc.core.errors import ConfigError, ModelError, UnknownNameError
 from reflexarc.core.paths import models_dir
 from reflexarc.core.types import Array
-
-if TYPE_CHECKING:
-    import pinocchio
 
 LIMITS = {
     "lower": "rad",
@@ -45,7 +43,7 @@ class SphereSet:
     """Shape (s,). [m]"""
     moving: int
     """Spheres from this index on belong to the base; no command moves them."""
-    pairs: Array
+    pairs: npt.NDArray
     """Indices of the spheres that could touch each other, shape (p, 2)."""
 
 
@@ -70,10 +68,10 @@ class Arm:
     home: Array
     """A configuration well inside the limits, shape (n,). [rad]"""
     spheres: SphereSet
-    model: "pinocchio.Model"
-    """Of the n joints; every other joint of the URDF is locked."""
-    geometry: "pinocchio.GeometryModel"
-    """Primitive collision shapes; its pairs are those that the SRDF does not rule out."""
+    model: Any
+    """`pinocchio.Model` of the n joints; every other joint of the URDF is locked."""
+    geometry: Any
+    """`pinocchio.GeometryModel` of the primitive collision shapes; its pairs are those that the SRDF leaves."""
 
     @property
     def n(self) -> int:
@@ -254,7 +252,7 @@ def _numbers(path: Path, what: str, value: Any, count: int) -> Array:
     return _frozen(np.array(value, dtype=float))
 
 
-def _frozen(values: Array) -> Array:
+def _frozen(values: npt.NDArray) -> npt.NDArray:
     values.setflags(write=False)
     return values
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from reflexarc.core.errors import ModelError, UnknownNameError
 from reflexarc.core.types import Array
@@ -28,7 +29,7 @@ from reflexarc.robots.arm import Arm
 class Tree(NamedTuple):
     """Constant geometry of the joints and of the points they carry. A NamedTuple because kernels take it as it is."""
 
-    parent: Array
+    parent: npt.NDArray
     """Index of the joint that carries each joint, -1 for the base, shape (n,)."""
     rotation: Array
     """Placement in the parent's frame, shape (n, 3, 3)."""
@@ -36,11 +37,11 @@ class Tree(NamedTuple):
     """Shape (n, 3). [m]"""
     axis: Array
     """Unit axis in the joint's own frame, shape (n, 3)."""
-    slides: Array
+    slides: npt.NDArray
     """True for a prismatic joint, shape (n,)."""
-    carries: Array
+    carries: npt.NDArray
     """carries[k + 1, j]: whether joint j moves what joint k carries; row 0 is the base. Shape (n + 1, n)."""
-    point_joint: Array
+    point_joint: npt.NDArray
     """Joint that carries each point, -1 for the base, shape (s,)."""
     point: Array
     """Points in the frame of their joint, shape (s, 3). [m]"""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reflexarc.barrier.arm.working_set import choose, clip, gather, worst_excess
-from reflexarc.barrier.qp import FilterQp, QpProblem
+from reflexarc.barrier.arm.working_set import breakable, choose, clip, gather, worst_excess
+from reflexarc.barrier.qp import FilterQp, QpProblem, QpSolution
 from reflexarc.core.types import Array
 
 ROUNDS = 6
@@ -34,7 +34,7 @@ class WorkingProgramme:
     """min sum_j w_j (u_j - target_j)^2 over A u <= b and bounds, with few rows at a time and a check of all."""
 
     def __init__(self, n: int, capacity: int, working_rows: int, solver: FilterQp, weight: Array):
-        """Allocate for at most `capacity` rows; `working_rows` = 0 takes all rows at once."""
+        """Allocate for at most `capacity` rows; `working_rows` = 0 takes all that can be broken at once."""
         self.normals = np.zeros((capacity, n))
         self.offsets = np.zeros(capacity)
         self.tiers = np.zeros(capacity, dtype=np.int64)
@@ -55,6 +55,9 @@ class WorkingProgramme:
             return Answer(True, self._start.copy(), 0.0, -1, 0, 0.0, 0, "")
         if self._few == 0 or count <= self._few:
             return self._solve_all(count, target, 0)
+        used = breakable(self.normals, self.offsets, count, self.lower, self.upper, self._members)
+        if used <= self._few:
+            return self._answer(self._solve_members(used, target), used, 0)
         self._chosen[:count] = False
         used, iterations, u, floor = 0, 0, self._start, -np.inf
         for _ in range(ROUNDS):
@@ -72,13 +75,7 @@ class WorkingProgramme:
                 self._excess,
                 self._members,
             )
-            normals, offsets, tiers = self._picked
-            gather(self.normals, self.offsets, self.tiers, self._members, used, normals, offsets, tiers)
-            solution = self._solver.solve(
-                QpProblem(
-                    target, self._weight, normals[:used], offsets[:used], tiers[:used], self.lower, self.upper
-                )
-            )
+            solution = self._solve_members(used, target)
             iterations += solution.iterations
             if not solution.found or solution.tier >= 0:
                 return self._solve_all(count, target, iterations)
@@ -90,25 +87,28 @@ class WorkingProgramme:
         return self._solve_all(count, target, iterations)
 
     def _solve_all(self, count: int, target: Array, iterations: int) -> Answer:
-        solution = self._solver.solve(
-            QpProblem(
-                target,
-                self._weight,
-                self.normals[:count],
-                self.offsets[:count],
-                self.tiers[:count],
-                self.lower,
-                self.upper,
-            )
-        )
-        slack = float(solution.slack.max()) if count and solution.found else 0.0
+        used = breakable(self.normals, self.offsets, count, self.lower, self.upper, self._members)
+        return self._answer(self._solve_members(used, target), used, iterations)
+
+    @staticmethod
+    def _answer(solution: QpSolution, used: int, iterations: int) -> Answer:
+        slack = float(solution.slack.max()) if used and solution.found else 0.0
         return Answer(
             solution.found,
             solution.u,
             slack,
-            solution.tier,
-            count,
+            int(solution.tier),
+            used,
             solution.residual,
             iterations + solution.iterations,
             solution.reason,
+        )
+
+    def _solve_members(self, used: int, target: Array) -> QpSolution:
+        normals, offsets, tiers = self._picked
+        gather(self.normals, self.offsets, self.tiers, self._members, used, normals, offsets, tiers)
+        return self._solver.solve(
+            QpProblem(
+                target, self._weight, normals[:used], offsets[:used], tiers[:used], self.lower, self.upper
+            )
         )

@@ -24,20 +24,13 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from reflexarc.barrier.arm.manipulability import manipulability
 from reflexarc.core.types import Array
 
-OBSTACLE, PLANE, PAIR, BOX, SINGULARITY, POSITION, SPEED = range(7)
-KINDS = (
-    "obstacle",
-    "plane",
-    "self-collision",
-    "end-effector box",
-    "singularity",
-    "joint limit",
-    "speed limit",
-)
+OBSTACLE, PLANE, PAIR, BOX, SINGULARITY, PRIMITIVE = range(6)
+KINDS = ("obstacle", "plane", "self-collision", "end-effector box", "singularity", "shapes")
 CONCENTRIC = 1e-9
 """Distance of two centres below which there is no direction between them. [m]"""
 
@@ -55,7 +48,7 @@ class Rows(NamedTuple):
     """See the module, shape (capacity,)."""
     margin: Array
     """Sampled-data margin, in the units of h, shape (capacity,)."""
-    label: Array
+    label: npt.NDArray
     """Kind, first and second index, shape (capacity, 3), int."""
 
 
@@ -68,7 +61,7 @@ class Task(NamedTuple):
     """Spheres that joints can move: the first ones."""
     planes: Array
     """Rows (n_x, n_y, n_z, offset), shape (k, 4)."""
-    pairs: Array
+    pairs: npt.NDArray
     """Pairs of spheres, shape (p, 2)."""
     box: Array
     """Low and high corner, shape (2, 3), or (0, 3) for none."""
@@ -91,8 +84,8 @@ def capacity(task: Task, obstacles: int) -> int:
 def new_rows(count: int, n: int) -> Rows:
     """Return uninitialised room for `count` rows of n joints."""
     count = max(1, count)
-    scalars = (np.empty(count) for _ in range(4))
-    return Rows(np.empty((count, n)), *scalars, np.empty((count, 3), dtype=np.int64))
+    h, rate, bend, margin = np.empty((4, count))
+    return Rows(np.empty((count, n)), h, rate, bend, margin, np.empty((count, 3), dtype=np.int64))
 
 
 @numba.njit(cache=True)
@@ -108,7 +101,9 @@ def _between(jacobian, i, j, nx, ny, nz, out):
 
 
 @numba.njit(cache=True)
-def fill_rows(tree, pose, motion, jacobian, task, position, velocity, radius, acceleration, second_order, rows):
+def fill_rows(
+    tree, pose, motion, jacobian, task, position, velocity, radius, acceleration, second_order, rows
+):
     """Fill `rows`; return how many, the smallest h of all spheres (also of rows that were screened out) and its label.
 
     A row is screened out, in first order, if alpha (h - margin) + rate >= the top speed of its point: then no

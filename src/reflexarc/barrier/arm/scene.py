@@ -71,7 +71,7 @@ class Workspace:
     """What does not change from tick to tick."""
 
     planes: Array = field(default_factory=_empty_planes)
-    """Half-spaces normal . x >= offset that every moving sphere stays in: rows (n_x, n_y, n_z, offset), shape (k, 4)."""
+    """Half-spaces normal . x >= offset that every moving sphere stays in: (n_x, n_y, n_z, offset), shape (k, 4)."""
     box_low: Array | None = None
     """Lower corner for the end effector, shape (3,). [m]"""
     box_high: Array | None = None

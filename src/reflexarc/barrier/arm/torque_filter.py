@@ -10,8 +10,8 @@ Control Barrier Functions for Systems with High Relative Degree, CDC 2019), psi 
                q''_j <= alpha_2 (v_j - q'_j),   q''_j >= -alpha_2 (v_j + q'_j)                         hard
                |tau| <= tau_max                                                                        hard
 
-M and nle (gravity, Coriolis, centrifugal) come from pinocchio. The margin m [m] covers sampling and a wrong model; it is a
-parameter because a bound of h''' over a period of constant torque is too large to be of use.
+M and nle (gravity, Coriolis, centrifugal) come from pinocchio. The margin m [m] covers sampling and a wrong model; it
+is a parameter because a bound of h''' over a period of constant torque is too large to be of use.
 
 **Backup.** Gravity-compensated braking: q'' = -clip(k q', +-a_max), tau = M q'' + nle, then cut to tau_max. A
 state that is not finite gets the torques that held the last good state against gravity.
@@ -152,7 +152,8 @@ class TorqueFilter:
         margin: float = 0.0,
         weight: Array | None = None,
         obstacles: int = 32,
-        working_rows: int = 24,
+        working_rows: int = 0,
+        max_slack: float = 20.0,
         backend: str = "daqp",
     ):
         """Allocate everything and compile.
@@ -165,12 +166,12 @@ class TorqueFilter:
             margin: m, of the rows that are distances. [m]
             weight: of the joints in the objective, shape (n,), positive; None for ones.
             obstacles: most obstacles of a tick.
-            working_rows: rows of the first programme; 0 always takes all rows.
+            working_rows: rows of the first programme (see `working_set`); 0 takes all that can be broken.
+            max_slack: a row may be broken by this much where no torque keeps all; beyond it the backup acts. [m/s^2]
             backend: of `FilterQp`.
 
         Raises:
-            ConfigError: a number out of its range, or gains that the joints' torques cannot honour at standstill
-                against gravity (see `braking_reserve`).
+            ConfigError: a number out of its range.
         """
         if not (0.0 < alpha_1 < np.inf and 0.0 < alpha_2 < np.inf):
             raise ConfigError(f"alpha_1 {alpha_1} and alpha_2 {alpha_2} must be positive")
@@ -209,7 +210,9 @@ class TorqueFilter:
         self._pose, self._motion = new_pose(self._tree), new_motion(self._tree)
         self._jacobian = np.zeros((points, 3, n))
         self._state, self._matrices = np.zeros((3, n)), np.zeros((3, n, n))
-        self.programme = WorkingProgramme(n, size, working_rows, FilterQp(n, size, backend=backend), weight)
+        self.programme = WorkingProgramme(
+            n, size, working_rows, FilterQp(n, size, backend=backend, max_slack=max_slack), weight
+        )
         self.programme.lower[:], self.programme.upper[:] = -self._torque, self._torque
         self._holding = self._gravity(np.array(arm.home))
         self.step(arm.home, np.zeros(n), self._holding, no_obstacles())
@@ -288,7 +291,7 @@ class TorqueFilter:
             status,
             answer.reason,
             h,
-            describe(*nearest, self.arm),
+            describe(nearest[0], nearest[1], nearest[2], self.arm),
             answer.slack,
             answer.tier,
             count,
@@ -316,7 +319,7 @@ class TorqueFilter:
             Status.BACKUP,
             reason,
             h,
-            describe(*nearest, self.arm),
+            describe(nearest[0], nearest[1], nearest[2], self.arm),
             0.0 if answer is None else answer.slack,
             -1 if answer is None else answer.tier,
             count,

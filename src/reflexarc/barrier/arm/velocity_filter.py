@@ -31,8 +31,9 @@ from reflexarc.barrier.arm.kinematics import (
     place,
     reach,
 )
+from reflexarc.barrier.arm.primitives import PrimitiveRows
 from reflexarc.barrier.arm.programme import WorkingProgramme
-from reflexarc.barrier.arm.rows import BOX, SINGULARITY, Task, capacity, fill_rows, new_rows
+from reflexarc.barrier.arm.rows import BOX, PRIMITIVE, SINGULARITY, Task, capacity, fill_rows, new_rows
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, no_obstacles
 from reflexarc.barrier.arm.verdict import ArmVerdict, Status, describe
 from reflexarc.barrier.qp import FilterQp, Tier
@@ -128,10 +129,12 @@ class VelocityFilter:
         alpha: float = 10.0,
         weight: Array | None = None,
         obstacles: int = 32,
-        working_rows: int = 24,
+        working_rows: int = 0,
         screening: bool = True,
         sampled_data_margin: bool = True,
         max_age: float = 0.05,
+        primitives: PrimitiveRows | None = None,
+        max_slack: float = 1.0,
         backend: str = "daqp",
     ):
         """Allocate everything and compile.
@@ -143,20 +146,26 @@ class VelocityFilter:
             alpha: class-K gain. [1/s]
             weight: of the joints in the objective, shape (n,), positive; None for ones.
             obstacles: most obstacles of a tick.
-            working_rows: rows of the first programme (see `working_set`); 0 always takes all rows.
+            working_rows: rows of the first programme (see `working_set`); 0 takes all that can be broken.
             screening: whether rows that no admissible command can break are left out.
             sampled_data_margin: whether the margin m of the module is kept; without it h < 0 between samples is
                 possible and only the continuous-time statement holds.
             max_age: a state older than this is answered with the backup. [s]
+            primitives: rows of the arm's own shapes, beside those of the spheres; None for none.
+            max_slack: a row may be broken by this much where no command keeps all; beyond it the backup acts. [m/s]
             backend: of `FilterQp`.
 
         Raises:
-            ConfigError: a number out of its range.
+            ConfigError: a number out of its range, or primitives of another arm.
         """
         if not (period > 0.0 and alpha > 0.0 and alpha * period <= 1.0):
             raise ConfigError(
                 f"period {period} s and alpha {alpha} 1/s must be positive with alpha * period <= 1"
                 f" (now {alpha * period:g}), otherwise one period overshoots the barrier"
+            )
+        if primitives is not None and primitives.arm.joints != arm.joints:
+            raise ConfigError(
+                f"the primitives are those of {primitives.arm.name}, the filter is for {arm.name}"
             )
         n = arm.n
         weight = np.ones(n) if weight is None else np.array(weight, dtype=float)
@@ -188,14 +197,19 @@ class VelocityFilter:
         self._limits = np.array([arm.lower, arm.upper, arm.max_velocity])
         self._braking = np.array(arm.max_acceleration) * period
         self._max_age, self._most = max_age, obstacles
-        size = capacity(self.task, obstacles)
+        self._primitives = primitives
+        size = capacity(self.task, obstacles) + (0 if primitives is None else primitives.nearest)
         self._rows = new_rows(size, n)
         self._pose, self._motion = new_pose(self._tree), new_motion(self._tree)
         self._jacobian = np.zeros((len(bend), 3, n))
         self._state = np.zeros((3, n))
         self._here, self._moved = np.zeros(n), np.zeros((max(1, obstacles), 3))
         self.programme = WorkingProgramme(
-            n, max(1, size), working_rows, FilterQp(n, max(1, size), backend=backend), weight
+            n,
+            max(1, size),
+            working_rows,
+            FilterQp(n, max(1, size), backend=backend, max_slack=max_slack),
+            weight,
         )
         self.step(arm.home, np.zeros(n), np.zeros(n), no_obstacles())
 
@@ -256,8 +270,17 @@ class VelocityFilter:
             p.lower,
             p.upper,
         )
-        answer = p.solve(count, target)
         considered = capacity(self.task, len(obstacles))
+        if self._primitives is not None:
+            near = self._primitives.evaluate(self._here)
+            block = slice(count, count + len(near.h))
+            p.normals[block] = -near.gradient
+            p.offsets[block] = self.alpha * near.h + near.rate
+            p.tiers[block] = _COLLISION
+            count, considered = block.stop, considered + len(near.h)
+            if len(near.h) and near.h[0] < h:
+                h, nearest = float(near.h[0]), (PRIMITIVE, *near.pairs[:1], 0)
+        answer = p.solve(count, target)
         if not answer.found:
             return self._backup(dq, answer.reason, started, h, nearest, considered, answer)
         unchanged = answer.rows == 0 and bool((answer.u == target).all())
@@ -269,7 +292,7 @@ class VelocityFilter:
             status,
             answer.reason,
             h,
-            describe(*nearest, self.arm),
+            self._describe(*nearest),
             answer.slack,
             answer.tier,
             considered,
@@ -278,6 +301,17 @@ class VelocityFilter:
             answer.iterations,
             time.perf_counter() - started,
         )
+
+    def centres(self, q: Array) -> Array:
+        """Return the centres of all spheres at the joint positions q, shape (s, 3). [m]"""
+        pose = new_pose(self._tree)
+        place(self._tree, np.array(q, dtype=float), pose)
+        return pose.point[:-1]
+
+    def _describe(self, kind: int, first: int, second: int) -> str:
+        if kind == PRIMITIVE and self._primitives is not None:
+            return " and ".join(self._primitives.names[first])
+        return describe(kind, first, second, self.arm)
 
     def _backup(self, dq, reason, started, h=float("nan"), nearest=(-1, -1, -1), count=0, answer=None):
         known = np.where(np.isfinite(dq), dq, 0.0)
@@ -288,7 +322,7 @@ class VelocityFilter:
             Status.BACKUP,
             reason,
             h,
-            describe(*nearest, self.arm),
+            self._describe(*nearest),
             0.0 if answer is None else answer.slack,
             -1 if answer is None else answer.tier,
             count,

@@ -4,7 +4,7 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-from reflexarc.barrier.arm.rows import BOX, KINDS, OBSTACLE, PAIR, PLANE, POSITION, SPEED
+from reflexarc.barrier.arm.rows import BOX, KINDS, OBSTACLE, PAIR, PLANE
 from reflexarc.core.types import Array
 from reflexarc.robots.arm import Arm
 
@@ -61,6 +61,4 @@ def describe(kind: int, first: int, second: int, arm: Arm) -> str:
         return f"spheres {first} ({links[first]}) and {second} ({links[second]})"
     if kind == BOX:
         return f"{arm.end_effector} and the {'low' if second == 0 else 'high'} side of its box along {'xyz'[first]}"
-    if kind in (POSITION, SPEED):
-        return f"{KINDS[kind]} of {arm.joints[first]}"
     return KINDS[kind] if 0 <= kind < len(KINDS) else "nothing"

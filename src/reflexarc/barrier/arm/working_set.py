@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Which rows go into the programme, and whether the answer keeps all of them.
 
-Of hundreds of rows A u <= b at most n or so bind. The programme is solved with the K rows that the nominal input
+Of hundreds of rows A u <= b most cannot be broken by any u within the bounds; they are left out, which changes neither
+the answer nor what must be relaxed if there is none (`breakable`).
+
+Of the others at most n or so bind. On request the programme is first solved with the K rows that the nominal input
 breaks most or comes nearest to breaking; if its solution breaks rows that were left out they are added and it is
 solved again. The last solution keeps every row and is the optimum of a programme with fewer rows, so it is the optimum
-with all of them: the choice of K costs or saves time, it does not change the answer.
+with all of them: K costs or saves time, it does not change the answer.
 """
 
 import math
 
 import numba
 import numpy as np
-
-INFEASIBLE_ROW = -2
-"""Returned by `choose` when a hard fact makes the programme infeasible: one row alone cannot be kept within the bounds."""
 
 
 @numba.njit(cache=True)
@@ -89,6 +89,24 @@ def choose(normals, offsets, count, u, lower, upper, limit, floor, chosen, used,
     for k in range(start, end):
         chosen[members[k]] = True
     return end
+
+
+@numba.njit(cache=True)
+def breakable(normals, offsets, count, lower, upper, members):
+    """Fill `members` with the rows that some u within the bounds breaks; return how many.
+
+    The others hold whatever the answer is, also where rows must be relaxed.
+    """
+    used = 0
+    for i in range(count):
+        most = -offsets[i]
+        for j in range(lower.shape[0]):
+            a = normals[i, j]
+            most += max(a * lower[j], a * upper[j])
+        if not most <= 0.0:
+            members[used] = i
+            used += 1
+    return used
 
 
 @numba.njit(cache=True)
