@@ -26,6 +26,7 @@ from reflexarc.core.types import Array
 
 FORMAT = "reflexarc-barrier-1"
 Activation = Literal["relu", "tanh", "softplus"]
+Form = Literal["min", "margin_minus"]
 FORMS = ("min", "margin_minus")
 
 
@@ -44,6 +45,19 @@ class Mlp:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             z = _activate(z @ weight.T + bias, self.activation)
         return (z @ self.weights[-1].T + self.biases[-1])[:, 0]
+
+    def values_and_gradients(self, z: Array) -> tuple[Array, Array]:
+        """Return outputs and gradients for z of shape (batch, n): shapes (batch,) and (batch, n)."""
+        slopes = []
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            before = z @ weight.T + bias
+            z = _activate(before, self.activation)
+            slopes.append(_slope(before, z, self.activation))
+        values = (z @ self.weights[-1].T + self.biases[-1])[:, 0]
+        gradients = np.broadcast_to(self.weights[-1][0], z.shape)
+        for weight, slope in zip(self.weights[-2::-1], slopes[::-1], strict=True):
+            gradients = (gradients * slope) @ weight
+        return values, gradients
 
     def value_and_gradient(self, z: Array) -> tuple[float, Array]:
         """Return output and gradient at one z of shape (n,)."""
@@ -64,7 +78,7 @@ class LearnedBarrier:
     """The barrier V of the module's equation, with what it was learned for."""
 
     members: tuple[Mlp, ...]
-    form: Literal["min", "margin_minus"]
+    form: Form
     centre: Array
     """Shape (n,)."""
     scale: Array
@@ -95,11 +109,27 @@ class LearnedBarrier:
             return value - self.delta, gradient / self.scale
         margin, slope = answers[0]
         drop, drop_slope = max(answers[1:], key=lambda a: a[0])
-        share = 1.0 / (1.0 + np.exp(-drop))
+        share = 0.5 * (1.0 + np.tanh(0.5 * drop))  # the logistic function, without overflow
         return (
             margin - float(_softplus(np.float64(drop))) - self.delta,
             (slope - share * drop_slope) / self.scale,
         )
+
+    def values_and_gradients(self, x: Array) -> tuple[Array, Array]:
+        """Return V and its gradient by x for states of shape (batch, n): shapes (batch,) and (batch, n)."""
+        z = (x - self.centre) / self.scale
+        answers = [m.values_and_gradients(z) for m in self.members]
+        values = np.stack([a[0] for a in answers])
+        gradients = np.stack([a[1] for a in answers])
+        row = np.arange(len(z))
+        if self.form == "min":
+            least = np.argmin(values, axis=0)
+            return values[least, row] - self.delta, gradients[least, row] / self.scale
+        most = 1 + np.argmax(values[1:], axis=0)
+        drop = values[most, row]
+        share = 0.5 * (1.0 + np.tanh(0.5 * drop))
+        gradient = gradients[0] - share[:, None] * gradients[most, row]
+        return values[0] - _softplus(drop) - self.delta, gradient / self.scale
 
     def shifted(self, delta: float) -> "LearnedBarrier":
         """Return the same barrier with another level shift."""
@@ -110,8 +140,8 @@ class LearnedBarrier:
         tensors = {"centre": self.centre, "scale": self.scale}
         for k, member in enumerate(self.members):
             for i, (weight, bias) in enumerate(zip(member.weights, member.biases, strict=True)):
-                tensors[f"{k}.{i}.weight"] = np.ascontiguousarray(weight)
-                tensors[f"{k}.{i}.bias"] = np.ascontiguousarray(bias)
+                tensors[f"{k}.{i}.weight"] = _compact(weight)
+                tensors[f"{k}.{i}.bias"] = _compact(bias)
         header = {
             "form": self.form,
             "activation": [m.activation for m in self.members],
@@ -207,6 +237,12 @@ def _check(barrier: LearnedBarrier, path: Path) -> None:
             )
 
 
+def _compact(array: Array) -> Any:
+    """Return the array in single precision where that loses nothing: weights are learned in it."""
+    single = np.ascontiguousarray(array, dtype=np.float32)
+    return single if (single == array).all() else np.ascontiguousarray(array)
+
+
 def _softplus(z):
     return np.logaddexp(0.0, z)
 
@@ -220,4 +256,4 @@ def _activate(z, activation: str):
 def _slope(before, after, activation: str):
     if activation == "relu":
         return (before > 0.0).astype(np.float64)
-    return 1.0 - after * after if activation == "tanh" else 1.0 / (1.0 + np.exp(-before))
+    return 1.0 - after * after if activation == "tanh" else 0.5 * (1.0 + np.tanh(0.5 * before))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded transitions in memory: what every learner of this package is fed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,6 +70,11 @@ class Transitions:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def rows(self, index: np.ndarray) -> "Transitions":
+        """Return the transitions of the rows `index`, which must keep recorded steps together and in order."""
+        parts = {name: getattr(self, name)[index] for name in (*_ARRAYS, "terminal", "last")}
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True, slots=True)
