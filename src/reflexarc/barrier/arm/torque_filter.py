@@ -7,7 +7,7 @@ Control Barrier Functions for Systems with High Relative Degree, CDC 2019), psi 
     minimise   sum_j w_j (tau_j - target_j)^2
     subject to h'' + (alpha_1 + alpha_2) h' + alpha_1 alpha_2 (h - m) >= 0,   h'' = dh/dq M^-1 (tau - nle) + bend
                the same for the joint limits, q - q_min and q_max - q                                  hard
-               q''_j <= alpha_2 (v_j - q'_j),   q''_j >= -alpha_2 (v_j + q'_j)                         hard
+               q''_j <= alpha_2 (v_j - q'_j),   q''_j >= -alpha_2 (v_j + q'_j),   v = 0.98 v_max        hard
                |tau| <= tau_max                                                                        hard
 
 M and nle (gravity, Coriolis, centrifugal) come from pinocchio. The margin m [m] covers sampling and a wrong model; it
@@ -34,6 +34,8 @@ from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
 from reflexarc.robots.arm import Arm, require_pinocchio
 
+SPEED_RESERVE = 0.02
+"""Share of the speed limits that is kept back, because M changes while a torque is held for a period."""
 _COMFORT, _COLLISION, _HARD = int(Tier.COMFORT), int(Tier.COLLISION), int(Tier.HARD)
 _BRAKING_RATE = 20.0
 """k: how fast the backup takes the velocity away where the limits allow. [1/s]"""
@@ -201,7 +203,7 @@ class TorqueFilter:
             top_speed=np.full(points, np.inf),
         )
         self._gains = np.array([alpha_1, alpha_2])
-        self._limits = np.array([arm.lower, arm.upper, arm.max_velocity])
+        self._limits = np.array([arm.lower, arm.upper, (1.0 - SPEED_RESERVE) * arm.max_velocity])
         self._torque = np.array(arm.max_torque)
         self._braking = np.array(arm.max_acceleration)
         self._most = obstacles
