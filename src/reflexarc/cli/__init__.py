@@ -20,6 +20,8 @@ VERBS = {
     "report": "build the HTML report of a finished run again",
     "scenarios": "list the scenarios, or print one with all its keys",
     "economics": "dollars per run: statement, comparison, break-even, tornado",
+    "train": "learn a barrier offline from recorded transitions",
+    "certify": "make and recompute certificates of learned barriers",
     "bench": "run a study of benchmarks/ and print its headline figures",
     "launch": "run a ROS 2 launch file without a ROS installation",
     "doctor": "check every prerequisite and say how to mend what is missing",

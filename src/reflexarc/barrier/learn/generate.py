@@ -79,8 +79,14 @@ def _episodes(
         wanted = np.asarray(functions.nominal(x), dtype=float)
         u = np.where(follows[:, None], clip_inputs(system.inputs, wanted + noise * kick), kick)
         after = np.asarray(functions.step(x, u, system.period), dtype=float)
-        inside = ((after >= system.low) & (after <= system.high)).all(axis=1)
-        now: dict[str, np.ndarray] = {"x": x, "u": u, "next_x": after, "alive": alive, "left": ~inside}
+        inside = np.asarray(((after >= system.low) & (after <= system.high)).all(axis=1))
+        now: dict[str, np.ndarray] = {
+            "x": x,
+            "u": u,
+            "next_x": after,
+            "alive": alive,
+            "left": np.logical_not(inside),
+        }
         for name, value in now.items():
             columns[name].append(value)
         alive = np.asarray(alive & inside & np.isfinite(after).all(axis=1))

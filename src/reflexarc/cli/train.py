@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`reflexarc train barrier SYSTEM_OR_DATA`: learn a barrier from recorded transitions."""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reflexarc.core.errors import ConfigError
+
+DESCRIPTION = """\
+Learn a barrier offline, from recorded transitions alone. SYSTEM_OR_DATA is
+
+  NAME          a system of the regression suite; its data are simulated (half goal-seeking with noise, half random)
+  FOLDER        a data set in Minari's HDF5 layout with margins and durations, see docs/barrier/learning.md
+  FILE.hdf5     a DSRL file; needs --period, because it says nothing about time
+  RECIPE.yaml   what a folder of models/barriers/ keeps: system, transitions, data_seed, learner, seed, parameters
+
+The folder --out receives barrier.safetensors, recipe.yaml and log.csv. A training that was stopped goes on from
+its checkpoint when the same command is given again, and ends with the same weights.
+"""
+EPILOG = """\
+examples:
+  reflexarc train barrier boat --out runs/boat
+  reflexarc train barrier boat --learner published --steps 100000 --out runs/boat_published
+  reflexarc train barrier my_data --config mine.yaml --seed 3 --out runs/mine
+  reflexarc train barrier models/barriers/boat/recipe.yaml --out runs/boat_again
+
+exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
+"""
+PARTS = ("barrier",)
+RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb's options."""
+    parser = subparsers.add_parser(
+        "train",
+        help="learn a barrier offline from recorded transitions",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier")
+    parser.add_argument("source", metavar="SYSTEM_OR_DATA", help="what to learn from, see above")
+    parser.add_argument("--learner", metavar="NAME", help="vocbf (default), published, fisor, bc, ...")
+    parser.add_argument("--seed", type=int, help="seed of weights and batches (default: 0)")
+    parser.add_argument("--steps", type=int, help="training steps (default: the learner's)")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="YAML file with the learner's parameters")
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, help="where to write (default: runs/train/NAME)"
+    )
+    parser.add_argument(
+        "--transitions", type=int, help="transitions to simulate where a system is named (default: 1000000)"
+    )
+    parser.add_argument("--data-seed", type=int, help="seed of the simulated data (default: 0)")
+    parser.add_argument("--period", type=float, metavar="S", help="control period of a DSRL file [s]")
+    parser.add_argument("--save-data", metavar="FOLDER", type=Path, help="write the data as a data set too")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from reflexarc.barrier.learn.dataset import data_hash, save_dataset  # noqa: PLC0415 - needs JAX, lazy
+    from reflexarc.barrier.learn.learner import LEARNERS, learner  # noqa: PLC0415
+    from reflexarc.barrier.learn.training import Checkpoint  # noqa: PLC0415
+
+    recipe = _recipe(args)
+    name = recipe["learner"]
+    train = learner(name)
+    data = _data(recipe)
+    if args.save_data is not None:
+        save_dataset(data, args.save_data)
+    digest = data_hash(data)
+    out = args.out or Path("runs") / "train" / f"{data.system}_{name}_{recipe['seed']}"
+    out.mkdir(parents=True, exist_ok=True)
+    identity = json.dumps([name, recipe["seed"], recipe["parameters"], digest], sort_keys=True)
+    checkpoint = Checkpoint(out / "checkpoint.safetensors", identity)
+    started = time.perf_counter()
+    with _Display(f"{data.system} {name}", args.quiet) as display:
+        learned = train(data, recipe["seed"], recipe["parameters"], display.update, checkpoint)
+    if learned.barrier is None:
+        raise ConfigError(
+            f"learner {name!r} makes no barrier file; those that do are vocbf, published (of {', '.join(LEARNERS)}). "
+            f"The weights are in {checkpoint.path}"
+        )
+    barrier = _with_data(learned.barrier, recipe, digest)
+    sha = barrier.save(out / "barrier.safetensors")
+    _write_recipe(out / "recipe.yaml", recipe, digest)
+    _write_log(out / "log.csv", learned.log)
+    checkpoint.path.unlink(missing_ok=True)
+    print(f"{out / 'barrier.safetensors'}: {len(data)} transitions, {time.perf_counter() - started:.0f} s")
+    print(f"  sha256 {sha}, delta {barrier.delta:.4g}; `reflexarc certify barrier` makes its certificate")
+    return 0
+
+
+def _recipe(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the request as a recipe: file first, then the options."""
+    source = Path(args.source)
+    recipe: dict[str, Any] = {
+        "transitions": 1_000_000,
+        "data_seed": 0,
+        "learner": "vocbf",
+        "seed": 0,
+        "parameters": {},
+    }
+    if source.suffix in (".yaml", ".yml"):
+        given = _yaml(source)
+        unknown = sorted(set(given) - set(RECIPE_KEYS) - {"data_sha256"})
+        if unknown:
+            raise ConfigError(
+                f"{source}: unknown keys {', '.join(unknown)}; allowed: {', '.join(RECIPE_KEYS)}"
+            )
+        recipe.update({k: v for k, v in given.items() if k in RECIPE_KEYS})
+    elif source.exists():
+        recipe["data"] = str(source)
+    else:
+        recipe["system"] = args.source
+    for key in ("learner", "seed", "transitions", "data_seed", "period"):
+        if getattr(args, key) is not None:
+            recipe[key] = getattr(args, key)
+    if args.config is not None:
+        recipe["parameters"] = {**recipe["parameters"], **_yaml(args.config)}
+    if args.steps is not None:
+        recipe["parameters"] = {**recipe["parameters"], "steps": args.steps}
+    return recipe
+
+
+def _data(recipe: Mapping[str, Any]) -> Any:
+    from reflexarc.barrier.learn.dataset import load_dataset  # noqa: PLC0415
+    from reflexarc.barrier.learn.dsrl import load_dsrl  # noqa: PLC0415
+    from reflexarc.barrier.learn.generate import generate  # noqa: PLC0415
+    from reflexarc.core.errors import UnknownNameError  # noqa: PLC0415
+    from reflexarc.robots.systems import SYSTEMS  # noqa: PLC0415
+
+    if "data" in recipe:
+        path = Path(recipe["data"])
+        if path.is_dir():
+            return load_dataset(path)
+        if recipe.get("period") is None:
+            raise ConfigError(f"{path}: a DSRL file says nothing about time; give --period in seconds")
+        return load_dsrl(path, float(recipe["period"]))
+    name = str(recipe.get("system", ""))
+    if name not in SYSTEMS:
+        raise UnknownNameError("system or data set", name, SYSTEMS)
+    return generate(SYSTEMS[name], int(recipe["transitions"]), int(recipe["data_seed"]))
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must hold names and values, holds {type(content).__name__}")
+    return content
+
+
+def _with_data(barrier: Any, recipe: Mapping[str, Any], digest: str) -> Any:
+    from dataclasses import replace  # noqa: PLC0415
+
+    source = {
+        k: recipe[k] for k in ("system", "transitions", "data_seed") if k in recipe and "data" not in recipe
+    }
+    return replace(barrier, recipe={**barrier.recipe, **source, "data_sha256": digest})
+
+
+def _write_recipe(path: Path, recipe: Mapping[str, Any], digest: str) -> None:
+    import yaml  # noqa: PLC0415
+
+    kept = {key: recipe[key] for key in RECIPE_KEYS if key in recipe}
+    if "data" in kept:
+        kept = {k: v for k, v in kept.items() if k not in ("transitions", "data_seed")}
+        kept["data"] = Path(kept["data"]).name
+    text = yaml.safe_dump({**kept, "data_sha256": digest}, sort_keys=False)
+    path.write_text("# SPDX-License-Identifier: Apache-2.0\n" + text, encoding="utf-8")
+
+
+def _write_log(path: Path, log: list[dict[str, float]]) -> None:
+    names = list(log[0]) if log else ["step"]
+    lines = [",".join(names), *(",".join(f"{row[name]:.6g}" for name in names) for row in log)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+class _Display:
+    """A progress bar on standard error with the training's figures."""
+
+    def __init__(self, title: str, quiet: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            refresh_per_second=4,
+            disable=quiet,
+        )
+        self._title = title
+        self._task = self._progress.add_task(title, total=1, figures="preparing")
+        self._said = -1
+
+    def __enter__(self) -> "_Display":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """Move the bar; where the output is no terminal, print a line every tenth of the training."""
+        text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+        self._progress.update(self._task, completed=done, total=total, figures=text)
+        if not self._console.is_terminal and 10 * done // total > self._said:
+            self._said = 10 * done // total
+            self._console.print(f"{self._title}: {done}/{total}  {text}", soft_wrap=True, markup=False)
