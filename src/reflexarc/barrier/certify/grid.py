@@ -56,6 +56,8 @@ class GridErrors(NamedTuple):
     """Share of {V* < 0 <= l} with V >= 0; 0 where the ring is empty."""
     false_unsafe: float
     """Share of {V* >= 0} with V < 0."""
+    called_safe: float
+    """Share of the box with V >= 0."""
     worst_state: tuple[float, ...]
     """Node with V >= 0 and the lowest V*: the worst false-safe state, else empty."""
     nodes: int
@@ -153,6 +155,7 @@ def compare(learned: Array, value: Array, margin: Array, nodes: Array) -> GridEr
         false_safe_of_unavoidable=share(called_safe, doomed),
         false_safe_of_ring=share(called_safe, ring),
         false_unsafe=share(~called_safe, ~doomed),
+        called_safe=float(np.mean(called_safe)),
         worst_state=worst,
         nodes=len(nodes),
     )
@@ -211,10 +214,7 @@ def solve_grid(
             checks += 1
             if progress and checks % 10 == 0:
                 progress(f"grid {shape}: {checks * step:.2f} s propagated, last change {change:.1e}")
-    axes = tuple(
-        np.linspace(low, high, count, endpoint=i not in system.periodic)
-        for i, (low, high, count) in enumerate(zip(system.low, system.high, shape, strict=True))
-    )
+    axes = node_axes(system, shape)
     nodes = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
     with jax.enable_x64(True):
         exact = np.asarray(jax.jit(jax.vmap(system.margin))(nodes), dtype=np.float64).reshape(shape)
@@ -228,6 +228,14 @@ def solve_grid(
         slopes=_slopes(final, axes, system.periodic),
         horizon=checks * step,
         change=change,
+    )
+
+
+def node_axes(system: System, shape: Sequence[int]) -> tuple[Array, ...]:
+    """Return the coordinates of the grid's nodes per axis; an angle's upper bound is its lower bound again."""
+    return tuple(
+        np.linspace(low, high, count, endpoint=i not in system.periodic)
+        for i, (low, high, count) in enumerate(zip(system.low, system.high, shape, strict=True))
     )
 
 

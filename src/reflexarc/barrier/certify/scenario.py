@@ -33,7 +33,7 @@ LADDER = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Candidate levels, as shares of the median of V over the starts with V > 0."""
 DRAW = 4096
 """Candidate starts drawn at once."""
-MAX_DRAWS = 2000
+MAX_DRAWS = 200
 """Draws until {V > delta} is called empty."""
 SPOT = 32
 """Hold-out episodes whose smallest margin is written into the certificate, to be compared when it is checked."""
