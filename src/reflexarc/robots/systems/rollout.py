@@ -11,7 +11,7 @@ import numpy as np
 
 from reflexarc.core.errors import ModelError
 from reflexarc.core.types import Array
-from reflexarc.robots.systems.integrate import clip_input, held_path
+from reflexarc.robots.systems.integrate import LONGEST_SUBSTEP, clip_input, held_path
 from reflexarc.robots.systems.system import System
 
 
@@ -64,6 +64,7 @@ def rollout(
     steps: int | None = None,
     delay: int = 0,
     watch: Callable[[Any], Any] | None = None,
+    longest: float = LONGEST_SUBSTEP,
     tolerance: float = 1e-6,
     keep_path: bool = False,
 ) -> Rollout:
@@ -78,6 +79,7 @@ def rollout(
         delay: periods from the filter's answer until it acts; before the first one acts, zero does (clipped to the
             admissible inputs).
         watch: function of one state whose smallest value is reported in place of the system's margin.
+        longest: longest Runge-Kutta step, and longest time between two looks at the margin. [s]
         tolerance: difference to the nominal input, as a share of the input's range, from which a step counts
             as an intervention.
         keep_path: also return the states at the samples.
@@ -86,7 +88,7 @@ def rollout(
         ModelError: the filter answered an input that is not finite, or the state left the finite numbers.
     """
     steps = system.steps if steps is None else steps
-    begin, advance = _loop_functions(system, period, watch or system.margin)
+    begin, advance = _loop_functions(system, period, longest, watch or system.margin)
     x = np.array(starts, dtype=np.float64)
     scale = input_range(system)
     with jax.enable_x64(True):
@@ -122,9 +124,9 @@ def input_range(system: System) -> Array:
     return np.asarray(system.inputs.upper - system.inputs.lower, dtype=np.float64)
 
 
-def _loop_functions(system: System, period: float | None, watch: Callable[[Any], Any]):
+def _loop_functions(system: System, period: float | None, longest: float, watch: Callable[[Any], Any]):
     """Compile the loop: (x) -> margin, nominal input; (x, u) -> next x, least margin on the way, reward, nominal."""
-    along = held_path(system, period)
+    along = held_path(system, period, longest)
 
     def begin(x):
         return jnp.min(watch(x)), system.nominal(x)
