@@ -49,11 +49,15 @@ def kkt_residual(z, duals, target, rows, offsets, lower, upper):
         value = -offsets[i]
         for j in range(n):
             value += rows[i, j] * z[j]
+        if np.isnan(value):
+            return np.inf  # finite numbers can overflow into inf - inf, which no comparison sees
         worst = max(worst, value, -y)
         if y > 0.0:
             worst = max(worst, min(y, -value))  # a multiplier on a row that is not active fakes stationarity
             for j in range(n):
                 gradient[j] += rows[i, j] * y
     for j in range(n):
+        if np.isnan(gradient[j]):
+            return np.inf
         worst = max(worst, abs(gradient[j]))
     return worst

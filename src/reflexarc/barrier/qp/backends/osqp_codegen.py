@@ -18,7 +18,8 @@ import numpy as np
 import osqp
 
 from reflexarc.barrier.qp.backends.backend import Answer
-from reflexarc.barrier.qp.backends.osqp import _INFINITY, RHO, SETTINGS, fill, problem_arrays
+from reflexarc.barrier.qp.backends.osqp import _INFINITY, RHO, ROUNDS, SETTINGS, fill, problem_arrays
+from reflexarc.barrier.qp.backends.polish import polish
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
 
@@ -47,7 +48,7 @@ int reflexarc_solve(const double *q, const double *l, const double *u, const dou
 class OsqpCodegen:
     """One compiled workspace, updated and started from the target in every call."""
 
-    tolerance = 1e-5
+    tolerance = 1e-8
 
     def __init__(self, n: int, capacity: int, max_iterations: int = 4000):
         """Generate and compile, or load what an earlier call compiled.
@@ -80,8 +81,11 @@ class OsqpCodegen:
         np.negative(target, out=self._linear)
         self._z[:] = target
         status = self._call(*self._arguments)
-        duals = self._y[: self._n + len(offsets)].copy()
-        return Answer(self._z.copy(), duals, self._iterations.value, status in _PRIMAL_INFEASIBLE)
+        z, y = self._z.copy(), self._y[: self._n + len(offsets)].copy()
+        infeasible = status in _PRIMAL_INFEASIBLE
+        if not infeasible:
+            polish(target, rows, offsets, lower, upper, z, y, ROUNDS)
+        return Answer(z, y, self._iterations.value, infeasible)
 
 
 def _library(n: int, capacity: int, max_iterations: int) -> Path:
