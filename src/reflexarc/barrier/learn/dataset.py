@@ -27,6 +27,8 @@ from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.core.errors import ConfigError
 
 FORMAT = "reflexarc-data-1"
+MINARI = "0.5.3"
+"""Version of Minari's layout that is written."""
 _ARRAYS = ("x", "u", "next_x", "margin", "next_margin", "reward", "dt", "terminal", "last")
 
 
@@ -65,6 +67,7 @@ def save_dataset(data: Transitions, folder: Path, author: str = "") -> None:
             start = int(end) + 1
     metadata: dict[str, Any] = {
         "dataset_id": f"reflexarc/{data.system}-v0",
+        "minari_version": MINARI,
         "data_format": "hdf5",
         "jpeg_encoding": False,
         "total_episodes": len(ends),

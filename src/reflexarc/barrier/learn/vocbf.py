@@ -56,7 +56,7 @@ from reflexarc.core.errors import ConfigError
 class VocbfConfig:
     """Parameters of the learner."""
 
-    steps: int = 15_000
+    steps: int = 25_000
     batch: int = 512
     hidden: tuple[int, ...] = (64, 64)
     activation: Activation = "tanh"
@@ -91,10 +91,12 @@ class VocbfConfig:
     """States are weighted by 1 / (focus + |V|): the zero level is what a filter needs. [unit of l]"""
     held_out: float = 0.1
     """Share of the episodes kept for the level shift."""
-    excess_share: float = 1e-3
+    excess_share: float = 1e-4
     """Share of held-out states near the failure set whose value may exceed the margin after the shift."""
     band: float = 0.1
     """|l| up to which a state is near the failure set. [unit of l]"""
+    alpha: float = 5.0
+    """Gain of the filter that the barrier is made for; noted in the recipe, not used in the training. [1/s]"""
     value_unit: float = 0.0
     """The networks learn l / value_unit; 0 chooses the standard deviation of l, or 1 where that is less."""
 
@@ -144,8 +146,7 @@ def train(
         path = jax.random.randint(path_key, (c.batch,), 0, len(c.compose))
         end = ends[path, rows]
         here, low = z[rows], least[path, rows]
-        rate = jnp.maximum(0.0, 1.0 - done / c.anneal) / c.horizon
-        gamma = jnp.exp(-took[path, rows] * rate)
+        gamma = discount(took[path, rows], done, c.horizon, c.anneal)
         reached = jnp.where(
             terminal[end], terminal_margin[end], values(state["target"], after[end]).min(axis=0)
         )
@@ -268,6 +269,18 @@ def fit_support(
 
     (weights, _), _ = fit((weights, optimiser.init(weights)), step, c.support_steps, seed + 2)
     return weights
+
+
+def discount(dt: Any, done: Any, horizon: float, anneal: float) -> Any:
+    """Return exp(-dt / tau_h) with tau_h = horizon / (1 - done / anneal): the same per second for every dt, 1 at last.
+
+    Args:
+        dt: duration of a transition. [s]
+        done: share of the training that is done.
+        horizon: tau_h at the start. [s]
+        anneal: share of the training after which there is no discount.
+    """
+    return jnp.exp(-dt * jnp.maximum(0.0, 1.0 - done / anneal) / horizon)
 
 
 def focus(value: Any, width: float) -> Any:
