@@ -25,12 +25,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import numpy as np
+from problems import oracle
 
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, table
 from reflexarc.barrier.arm.torque_filter import TorqueFilter
 from reflexarc.barrier.arm.velocity_filter import VelocityFilter
 from reflexarc.barrier.arm.verdict import ArmVerdict, Status
 from reflexarc.barrier.learned import LearnedBarrier, Mlp
+from reflexarc.barrier.qp import QpProblem, Tier
 from reflexarc.core.types import Array
 from reflexarc.robots.arm import Arm, load_arm
 
@@ -280,32 +282,29 @@ def _peers(
 
 
 def _references(arm: Arm, case: Case, drawn: list[Any]) -> list[Array | None]:
-    """Return accurate solutions, None if infeasible: rows derived by JAX, interior-point method to 1e-10."""
-    import piqp  # noqa: PLC0415 - of the benchmark alone
-
+    """Return the oracle's solutions for the rows that JAX derives, None where they contradict each other."""
     position, radius = _scene(case)
     scene = peers.Scene(case.order, position, radius, None if case.box else TABLE, BOX if case.box else None)
     rows = peers.exact_rows(arm, scene)
-    limit = arm.max_velocity if case.order == 1 else arm.max_torque
-    found: list[Array | None] = []
+    limit = np.array(arm.max_velocity if case.order == 1 else arm.max_torque)
+    found = []
     for state in drawn:
         normals, offsets = rows(state)
-        solver = piqp.DenseSolver()
-        solver.settings.eps_abs, solver.settings.eps_rel = 1e-10, 1e-10
         barriers = len(offsets) - 2 * arm.n
-        solver.setup(
-            np.eye(arm.n),
-            -np.array(state.target),
-            None,
-            None,
-            np.ascontiguousarray(normals[:barriers]),
-            np.full(barriers, -1e30),
-            np.ascontiguousarray(offsets[:barriers]),
-            -np.array(limit),
-            np.array(limit),
+        length = np.maximum(np.linalg.norm(normals[:barriers], axis=1), 1e-12)
+        found.append(
+            oracle(
+                QpProblem(
+                    state.target,
+                    np.ones(arm.n),
+                    normals[:barriers] / length[:, None],
+                    offsets[:barriers] / length,
+                    np.full(barriers, int(Tier.COLLISION)),
+                    -limit,
+                    limit,
+                )
+            )
         )
-        status = solver.solve()
-        found.append(np.array(solver.result.x) if status == piqp.PIQP_SOLVED else None)
     return found
 
 
