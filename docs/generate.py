@@ -6,6 +6,7 @@ what this script would write, so no page can drift from the code.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -14,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/cli.md", "docs/scenarios.md", "docs/economics.md", "benchmarks/costnav/README.md")
+PAGES = (
+    "README.md",
+    "docs/cli.md",
+    "docs/scenarios.md",
+    "docs/economics.md",
+    "benchmarks/costnav/README.md",
+    "benchmarks/barrier/README.md",
+)
 HELP_COLUMNS = "100"
 """Width of the help texts; argparse takes it from the environment."""
 
@@ -145,6 +153,17 @@ def costnav_tuning() -> str:
     return tables.tuning_tables(ROOT / "benchmarks/costnav/tuning.json")
 
 
+def barrier_tables() -> str:
+    """Return the tables of the study `barrier`."""
+    folder = ROOT / "benchmarks/barrier"
+    # under a name of its own: another study's module of tables may be loaded already
+    spec = importlib.util.spec_from_file_location("barrier_tables", folder / "tables.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.barrier_tables(folder / "results.json")
+
+
 def _text(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -158,6 +177,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "economics parameters": economics_parameters,
     "costnav tables": costnav_tables,
     "costnav tuning": costnav_tuning,
+    "barrier tables": barrier_tables,
 }
 
 
