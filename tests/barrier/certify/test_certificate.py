@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reflexarc.barrier.certify import certificate as file
+from reflexarc.barrier.certify import grid
 from reflexarc.barrier.certify.cells import CellSettings
 from reflexarc.barrier.certify.certificate import digest_of, load_certificate
 from reflexarc.barrier.certify.check import check
@@ -28,6 +29,14 @@ CELLS = CellSettings(alpha=4.0, smallest_cell=2.0**-5)
 
 def real(barrier):
     return replace(barrier, system="double_integrator", state=("x", "v"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse_grid():
+    """41 nodes per axis are enough to find out whether two grids agree."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(grid.SHAPES, "double_integrator", (41, 41))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def rewritten(folder, change, sign=True):
     return path
 
 
-def findings_of(folder, subsample: int | None = 40, **more):
+def findings_of(folder, subsample: int | None = 32, **more):
     found = check(folder / "certificate.json", folder / "barrier.safetensors", subsample, **more)
     return {f.name for f in found if not f.matched}
 

@@ -17,7 +17,7 @@ def boat():
 
 @pytest.fixture(scope="module")
 def braking():
-    return solve_grid(double_integrator(), shape=(161, 161))
+    return solve_grid(double_integrator(), shape=(121, 121))
 
 
 def test_the_boat_has_the_known_failed_and_doomed_shares(boat):
@@ -31,7 +31,7 @@ def test_the_double_integrator_has_the_exact_braking_value(braking):
     x, v = braking.nodes.T
     exact = -x - np.maximum(v, 0.0) ** 2 / 2.0
     error = np.abs(braking.value.ravel() - exact)
-    cell = 3.0 / 160
+    cell = 3.0 / 120
     assert error.max() < cell
     wrong = (braking.value.ravel() < 0.0) != (exact < 0.0)
     assert np.all(np.abs(exact[wrong]) < cell)
@@ -54,7 +54,7 @@ def test_interpolation_meets_the_nodes_and_clamps_outside(braking):
 
 
 def test_an_angle_wraps():
-    reference = solve_grid(turning_car(), shape=(31, 31, 24))
+    reference = solve_grid(turning_car(), shape=(25, 25, 16))
     x = np.array([[-0.6, 0.1, 3.0], [0.3, 0.2, -0.4]])
     turned = x + [0.0, 0.0, 2.0 * np.pi]
     assert np.allclose(reference.values(x), reference.values(turned), atol=1e-9)

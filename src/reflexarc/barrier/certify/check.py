@@ -20,6 +20,7 @@ from reflexarc.barrier.certify.certificate import (
     describe_data,
     load_certificate,
 )
+from reflexarc.barrier.certify.encounters import is_over_encounters, recheck_encounters
 from reflexarc.barrier.certify.identity import system_hash, system_of
 from reflexarc.barrier.certify.rollout import values_and_gradients
 from reflexarc.barrier.certify.statistics import required_samples, upper_bound
@@ -69,8 +70,10 @@ def check(
         UnknownNameError: the weights are for a system that does not exist here.
     """
     certificate, barrier = load_certificate(certificate_path), load_barrier(weights_path)
+    if is_over_encounters(barrier):
+        return _encounters(certificate, barrier, weights_path, subsample)
     system = system or system_of(barrier)
-    findings = identity(certificate, barrier, file_hash(weights_path), system)
+    findings = identity(certificate, barrier, file_hash(weights_path), system.name, system_hash(system))
     if not all(f.matched for f in findings):
         return [
             *findings,
@@ -83,15 +86,15 @@ def check(
 
 
 def identity(
-    certificate: Certificate, barrier: LearnedBarrier, weights_hash: str, system: System
+    certificate: Certificate, barrier: LearnedBarrier, weights_hash: str, system: str, definition: str
 ) -> list[Finding]:
     """Compare what the certificate is about: weights, data, system, code."""
     found = [
         _same("weights", certificate.weights_hash, weights_hash),
         _same("level", certificate.barrier["delta"], barrier.delta),
         _same("data", certificate.data["sha256"], describe_data(barrier)["sha256"]),
-        _same("system name", certificate.system["name"], system.name),
-        _same("system", certificate.system["sha256"], system_hash(system)),
+        _same("system name", certificate.system["name"], system),
+        _same("system", certificate.system["sha256"], definition),
     ]
     for name in certificate.claims:
         found.append(_same(f"procedure of {name}", certificate.code["procedures"][name], PROCEDURES[name]))
@@ -104,6 +107,29 @@ def identity(
         )
     )
     return found
+
+
+def _encounters(
+    certificate: Certificate, barrier: LearnedBarrier, weights_path: Path, subsample: int | None
+) -> list[Finding]:
+    if set(certificate.claims) != {"scenario"}:
+        return [
+            Finding(
+                "claims", False, f"{sorted(certificate.claims)}; only scenario is possible for encounters"
+            )
+        ]
+    if certificate.weights_hash != file_hash(weights_path):
+        return [_same("weights", certificate.weights_hash, file_hash(weights_path))]
+    definition, problems = recheck_encounters(certificate, barrier, weights_path, subsample)
+    findings = identity(certificate, barrier, file_hash(weights_path), barrier.system, definition)
+    claim = certificate.claims["scenario"]
+    bound = upper_bound(len(claim["violating"]), claim["samples"], claim["beta"])
+    return [
+        *findings,
+        _close("scenario: bound", claim["bound"], bound, 1e-9),
+        _same("scenario: verdict", claim["holds"], bound <= claim["epsilon"] * (1.0 + 1e-9)),
+        Finding("scenario: episodes", not problems, "; ".join(problems) or "failures and margins agree"),
+    ]
 
 
 def _scenario(
