@@ -144,7 +144,7 @@ def our_filter(arm: Arm, case: Case) -> Callable[[Any], ArmVerdict]:
             free, space, PERIOD, obstacles=case.obstacles, sampled_data_margin=False, max_slack=np.inf
         )
         return lambda state: velocity.step(state.q, state.dq, state.target, obstacles)
-    torque = TorqueFilter(free, space, obstacles=case.obstacles, max_slack=np.inf)
+    torque = TorqueFilter(free, space, obstacles=case.obstacles, max_slack=np.inf, honour_gains=False)
     return lambda state: torque.step(state.q, state.dq, state.target, obstacles)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import LinearConstraint, minimize
 
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, no_obstacles, table
-from reflexarc.barrier.arm.torque_filter import SPEED_RESERVE, TorqueFilter
+from reflexarc.barrier.arm.torque_filter import TorqueFilter
 from reflexarc.barrier.arm.verdict import Status
 from reflexarc.core.errors import ConfigError
 from tests.barrier.arm.conftest import configuration, tabletop
@@ -55,6 +55,7 @@ def test_nothing_is_touched_and_no_torque_limit_is_exceeded_in_forward_dynamics(
                 assert verdict.h >= 0.0
                 assert (np.abs(torque) <= panda.max_torque).all()
                 assert (q >= panda.lower).all() and (q <= panda.upper).all()
+                assert (np.abs(dq) <= 1.02 * filtering.max_velocity).all()
                 assert (np.abs(dq) <= panda.max_velocity).all()
                 changed += verdict.status == Status.FILTERED
             states[name] = _roll(panda, q, dq, np.clip(torque, -panda.max_torque, panda.max_torque))
@@ -91,7 +92,7 @@ def test_the_torque_is_the_nearest_one_that_keeps_every_row(panda):
         free = pin.aba(panda.model, data, q, dq, np.zeros(7))
         # gradient (inverse tau + free) + bend + 2 alpha rate + alpha^2 h >= 0, and the joints' own
         normals = [-gradient @ inverse, -inverse, inverse, -inverse, inverse]
-        both, speed = alpha * alpha, (1.0 - SPEED_RESERVE) * panda.max_velocity
+        both, speed = alpha * alpha, filtering.max_velocity
         offsets = [
             gradient @ free + bend + 2 * alpha * rate + both * h,
             free + 2 * alpha * dq + both * (q - panda.lower),
@@ -137,6 +138,27 @@ def test_the_end_effector_stays_in_its_box_and_off_singularities_in_forward_dyna
             assert (at >= low - 2e-3).all() and (at <= high + 2e-3).all()
     assert changed > 50
     assert relaxed < 1000
+
+
+def test_gains_that_the_torques_cannot_honour_are_paid_for_with_speed(panda):
+    """Whatever the configuration, a joint at its speed limit can brake as its position row asks."""
+    data, rng = panda.model.createData(), np.random.default_rng(9)
+    limits = {
+        alpha: TorqueFilter(panda, Workspace(), alpha, alpha).max_velocity for alpha in (5.0, 10.0, 30.0)
+    }
+    assert (limits[5.0] >= limits[10.0]).all() and (limits[10.0] > limits[30.0]).any()
+    assert (limits[30.0] > 0.0).all()
+    short = 0
+    for _ in range(300):
+        q = configuration(panda, rng)
+        for joint in range(7):
+            for sign in (1.0, -1.0):
+                wanted = sign * 10.0 * np.eye(7)[joint]
+                slow = pin.rnea(panda.model, data, q, np.zeros(7), wanted * limits[10.0])
+                fast = pin.rnea(panda.model, data, q, np.zeros(7), wanted * panda.max_velocity)
+                assert (np.abs(slow) <= 1.05 * panda.max_torque).all()
+                short += bool((np.abs(fast) > panda.max_torque).any())
+    assert short > 0, "at full speed the gain 10 is too high; otherwise there is nothing to pay"
 
 
 def test_the_backup_brings_the_arm_to_rest_without_dropping_it(panda):

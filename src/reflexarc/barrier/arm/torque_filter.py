@@ -7,9 +7,10 @@ Control Barrier Functions for Systems with High Relative Degree, CDC 2019), psi 
     minimise   sum_j w_j (tau_j - target_j)^2
     subject to h'' + (alpha_1 + alpha_2) h' + alpha_1 alpha_2 (h - m) >= 0,   h'' = dh/dq M^-1 (tau - nle) + bend
                the same for the joint limits, q - q_min and q_max - q                                  hard
-               q''_j <= alpha_2 (v_j - q'_j),   q''_j >= -alpha_2 (v_j + q'_j),   v = 0.98 v_max        hard
+               q''_j <= alpha_2 (v_j - q'_j),   q''_j >= -alpha_2 (v_j + q'_j)                         hard
                |tau| <= tau_max                                                                        hard
 
+v is 0.98 of the arm's limit, and no more than the gains can be honoured from (see `gains`).
 M and nle (gravity, Coriolis, centrifugal) come from pinocchio. The margin m [m] covers sampling and a wrong model; it
 is a parameter because a bound of h''' over a period of constant torque is too large to be of use.
 
@@ -22,6 +23,7 @@ import time
 import numba
 import numpy as np
 
+from reflexarc.barrier.arm.gains import honoured_speed
 from reflexarc.barrier.arm.kinematics import build_tree, jacobians, move, new_motion, new_pose, place
 from reflexarc.barrier.arm.manipulability import manipulability
 from reflexarc.barrier.arm.programme import WorkingProgramme
@@ -156,6 +158,7 @@ class TorqueFilter:
         obstacles: int = 32,
         working_rows: int = 0,
         max_slack: float = 20.0,
+        honour_gains: bool = True,
         backend: str = "daqp",
     ):
         """Allocate everything and compile.
@@ -170,6 +173,7 @@ class TorqueFilter:
             obstacles: most obstacles of a tick.
             working_rows: rows of the first programme (see `working_set`); 0 takes all that can be broken.
             max_slack: a row may be broken by this much where no torque keeps all; beyond it the backup acts. [m/s^2]
+            honour_gains: whether speeds are limited to what alpha_1 can be kept from, see `gains`.
             backend: of `FilterQp`.
 
         Raises:
@@ -203,7 +207,15 @@ class TorqueFilter:
             top_speed=np.full(points, np.inf),
         )
         self._gains = np.array([alpha_1, alpha_2])
-        self._limits = np.array([arm.lower, arm.upper, (1.0 - SPEED_RESERVE) * arm.max_velocity])
+        self.max_velocity = (1.0 - SPEED_RESERVE) * arm.max_velocity
+        if honour_gains:
+            self.max_velocity = np.minimum(self.max_velocity, honoured_speed(arm, alpha_1))
+            if (self.max_velocity <= 0.0).any():
+                joint = arm.joints[int(self.max_velocity.argmin())]
+                raise ConfigError(
+                    f"{arm.name}: {joint} cannot even hold its own weight; no gain can be honoured"
+                )
+        self._limits = np.array([arm.lower, arm.upper, self.max_velocity])
         self._torque = np.array(arm.max_torque)
         self._braking = np.array(arm.max_acceleration)
         self._most = obstacles
