@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Part of the study: every solver on the same programmes of seven inputs, one thread, judged by an oracle.
 
-Three timings per case, call by call in turn so that no solver finds its own data in the cache: `whole` is what a
-caller waits for (`FilterQp.solve`: scaling, solver, check, translation), `alone` is the solver's call in it.
+In turn by short blocks, each time another solver first, so that a disturbance of the machine hits all alike: `whole`
+is what a caller waits for (`FilterQp.solve`: scaling, solver, check, translation), `alone` is the solver's call.
 """
 
 import gc
@@ -23,6 +23,8 @@ DEFAULT = "daqp"
 _SHORT = {30: 60, 100: 40, 539: 12}
 _FULL = 200
 _WARM_UP = 10
+_BLOCK = 10
+"""Programmes that a solver gets before it is the next one's turn."""
 _SAME = 1e-3
 """An answer farther than this from the oracle's is wrong, not inaccurate; inputs are of size one."""
 
@@ -115,21 +117,29 @@ def _time(
     gc.collect()
     gc.disable()
     try:
-        for problem in problems:
-            data = problem.target, problem.rows, problem.offsets, problem.lower, problem.upper
-            for name, call in calls.items():
-                started = time.perf_counter()
-                solution = filters[name].solve(problem)
-                between = time.perf_counter()
-                answer = alone[name].solve(*data)
-                ended = time.perf_counter()
-                call.whole.append(between - started)
-                call.alone.append(ended - between)
-                call.solutions.append(solution)
-                call.claims.append((answer.z.copy(), answer.infeasible))
+        names = list(calls)
+        for k, first in enumerate(range(0, len(problems), _BLOCK)):
+            block = problems[first : first + _BLOCK]
+            turn = k % len(names)
+            for name in names[turn:] + names[:turn]:
+                _time_block(calls[name], filters[name], alone[name], block)
     finally:
         gc.enable()
     return calls
+
+
+def _time_block(call: _Calls, whole: FilterQp, alone: Any, block: list[QpProblem]) -> None:
+    for problem in block:
+        started = time.perf_counter()
+        solution = whole.solve(problem)
+        call.whole.append(time.perf_counter() - started)
+        call.solutions.append(solution)
+    for problem in block:
+        data = problem.target, problem.rows, problem.offsets, problem.lower, problem.upper
+        started = time.perf_counter()
+        answer = alone.solve(*data)
+        call.alone.append(time.perf_counter() - started)
+        call.claims.append((answer.z.copy(), answer.infeasible))
 
 
 def _judge_feasible(calls: _Calls, truth: list[Array | None]) -> dict[str, Any]:
