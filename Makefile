@@ -6,7 +6,7 @@ PYTEST ?=
 IN_ENV := . ./env.sh &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format bench train lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ format: setup ## format the sources and mend what the linter can mend
 bench: ## short runs of every study in benchmarks/, beside their peers
 	@sh tools/setup.sh --bench
 	@$(IN_ENV) reflexarc bench --all $(ARGS)
+
+train: setup ## learn the barriers of models/barriers that simulate their own data, into runs/train
+	@$(IN_ENV) for recipe in $$(grep -l '^transitions:' models/barriers/*/recipe.yaml); do \
+	  reflexarc train barrier $$recipe --out runs/train/$$(basename $$(dirname $$recipe)) || exit 1; done
 
 lock: setup ## resolve the lock files again from pyproject.toml (needs uv and the package index)
 	@$(IN_ENV) python tools/lock.py

