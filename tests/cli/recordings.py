@@ -173,6 +173,8 @@ def verdict_message(verdict: Verdict, seq: int, inputs: ArcInputs, proposal_stam
         "mode": int(verdict.mode),
         "margin": verdict.margin,
         "slack": verdict.slack,
+        "learned_margin": verdict.learned_margin,
+        "uncertified": verdict.uncertified,
         "risk": verdict.risk,
         "interventions": [
             {"stage": i.stage, "reason": i.reason, "change": i.change} for i in verdict.interventions

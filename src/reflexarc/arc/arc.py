@@ -10,6 +10,7 @@ import numpy as np
 from reflexarc.arc.actuator_limits import ActuatorLimitStage
 from reflexarc.arc.barrier_stage import BarrierStage
 from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.learned import LearnedRows
 from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
@@ -25,9 +26,16 @@ class Arc:
     give equal verdicts, times aside. Node, simulator, benchmarks and tests all call this same function.
     """
 
-    def __init__(self, config: ArcConfig, stages: Sequence[Stage]):
-        """Take the stages in the order in which they act; `build_arc` makes the standard ones."""
+    def __init__(self, config: ArcConfig, stages: Sequence[Stage], uncertified: bool = False):
+        """Take the stages in the order in which they act; `build_arc` makes the standard ones.
+
+        Args:
+            config: what the stages were built with.
+            stages: in order.
+            uncertified: whether one of them relies on a barrier without a matching certificate.
+        """
         self.config = config
+        self.uncertified = uncertified
         self.stages: tuple[Stage, ...] = tuple(stages)
 
     def reset(self) -> None:
@@ -69,6 +77,8 @@ class Arc:
             risk=tick.risk,
             interventions=tuple(tick.interventions),
             faults=tuple(tick.faults),
+            learned_margin=tick.learned_margin,
+            uncertified=self.uncertified,
             time_used=before - started,
             stage_times=tuple(times),
         )
@@ -104,10 +114,11 @@ def build_arc(config: ArcConfig) -> Arc:
 
     Raises:
         ConfigError: the robot is unknown.
-        ModelError: its parameter file is missing or malformed.
+        ModelError: its parameter file is missing or malformed, or the learned barrier is not acceptable.
     """
     robot = load_robot(config.robot)
-    barrier = BarrierStage(config, robot)
+    learned = LearnedRows(config, robot) if config.learned.enabled else None
+    barrier = BarrierStage(config, robot, learned)
     arc = Arc(
         config,
         (
@@ -118,6 +129,7 @@ def build_arc(config: ArcConfig) -> Arc:
             ActuatorLimitStage(robot),
             PostCheckStage(robot, barrier, config.barrier.enabled),
         ),
+        learned is not None and learned.uncertified,
     )
     arc.warm_up()
     return arc

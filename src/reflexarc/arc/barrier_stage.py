@@ -10,6 +10,9 @@ The filter never drives faster than the proposal and never reverses its directio
 speed. The rows are tangents; the exact barrier is enforced on the solution by shrinking it along its ray. If
 the solver's answer fails the residual check, the backup is the largest admissible share of the proposal
 itself, which is closed-form and needs no solver; at worst it is zero, which is always admissible.
+
+A learned barrier adds rows of its own to the programme (`reflexarc.arc.learned`). The more restrictive of the two wins;
+the stopping barrier's exact condition comes last, so that the learned one can only take away.
 """
 
 import math
@@ -17,8 +20,9 @@ import math
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.learned import LearnedRows
 from reflexarc.arc.stage import Tick
-from reflexarc.barrier.qp import OsqpProjection
+from reflexarc.barrier.qp import FilterQp, QpProblem, Tier
 from reflexarc.barrier.stopping import (
     CLOSING,
     GAP,
@@ -34,6 +38,8 @@ from reflexarc.barrier.stopping import (
 from reflexarc.core.types import Array, BaseState, Status
 from reflexarc.robots import BaseRobot
 
+LEARNED = "learned_barrier"
+"""Who an intervention is by when the learned barrier is the more restrictive one."""
 _ZERO = 1e-12
 _WHOLE = 1.0 - 1e-6
 """Share from which a command counts as wholly admissible; leaves room for rounding."""
@@ -61,22 +67,26 @@ def stopping_parameters(config: ArcConfig, robot: BaseRobot) -> StoppingParamete
 
 
 class BarrierStage:
-    """Filters the command through the stopping barrier of all obstacles and walls."""
+    """Filters the command through the stopping barrier of all obstacles and walls, and the learned one of people."""
 
     name = "barrier"
 
-    def __init__(self, config: ArcConfig, robot: BaseRobot):
+    def __init__(self, config: ArcConfig, robot: BaseRobot, learned: LearnedRows | None = None):
         """Set up the solver and compile the kernels; takes seconds the first time on a machine."""
+        self.learned = learned
         self.parameters = stopping_parameters(config, robot)
         self._enabled = config.barrier.enabled
         self._scale = (config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s)
         self._max_yaw = robot.max_yaw_rate / self._scale[1]
         self._period = config.period
-        self._solver = OsqpProjection(
-            2, config.barrier.rows, config.barrier.tolerance, config.barrier.max_iterations
-        )
-        self._normals = np.zeros((config.barrier.rows, 2))
-        self._offsets = np.zeros(config.barrier.rows)
+        rows = config.barrier.rows + (learned.most if learned is not None else 0)
+        self._solver = FilterQp(2, rows, config.barrier.solver, config.barrier.tolerance)
+        self._weight = np.ones(2)
+        self._tiers = np.full((rows + 1, rows), Tier.COLLISION, dtype=np.int64)
+        for extra in range(rows + 1):  # row `extra` holds the tiers when so many learned rows come first
+            self._tiers[extra, :extra] = Tier.COMFORT
+        self._normals = np.zeros((rows, 2))
+        self._offsets = np.zeros(rows)
         self._ages = np.zeros(2)
         self._target, self._lower, self._upper = np.zeros(2), np.zeros(2), np.zeros(2)
         self._pose = np.zeros(3)
@@ -92,9 +102,26 @@ class BarrierStage:
         state = tick.state
         assert state is not None  # the sanity stage ends the tick otherwise
         self._build_rows(state, tick.now)
+        if self.learned is not None and not self._learned(tick, self.learned):
+            return
         if self._enabled:
             self._filter(tick)
         self.measure(tick)
+
+    def _learned(self, tick: Tick, learned: LearnedRows) -> bool:
+        """Evaluate the learned barrier; stop the robot and return False if it cannot be."""
+        assert tick.state is not None
+        sound = learned.update(tick.state, self._pose, float(self._ages[0]))
+        tick.learned_margin = learned.margin
+        if not sound:
+            self.measure(tick)
+            tick.stop(
+                LEARNED,
+                Status.BACKUP,
+                "the learned barrier gave a number that is not finite: brake",
+                "learned_failed",
+            )
+        return sound
 
     def measure(self, tick: Tick) -> None:
         """Set margin and slack from what the robot will really do in the next period.
@@ -157,24 +184,43 @@ class BarrierStage:
         if abs(forward) < _ZERO and abs(yaw) < _ZERO:
             return
         share, row = self.share(forward, yaw)
-        if share >= 1.0:
+        learned, learned_share, person = self.learned, 1.0, -1
+        if learned is not None:
+            learned_share, person = learned.share(forward, yaw)
+        if share >= 1.0 and learned_share >= 1.0:
             return  # the proposal is admissible: it is its own projection
         state = tick.state
         assert state is not None
-        reason = f"{self.describe(row, state)}: {share:.0%} of the proposal is admissible"
-        answer = self._project(forward, yaw)
+        if learned is not None and learned_share < share:
+            stage = LEARNED
+            reason = f"{learned.describe(person, state)}: {learned_share:.0%} of the proposal is admissible"
+            reason += f", the stopping barrier admits {share:.0%}"
+        else:
+            stage = self.name
+            reason = f"{self.describe(row, state)}: {share:.0%} of the proposal is admissible"
+            if learned_share < 1.0:
+                reason += f", the learned barrier admits {learned_share:.0%}"
+        target = (forward, yaw)
+        if learned is not None and learned_share < 1.0:
+            target = learned.within_reach(forward, yaw)
+        answer = self._project(*target)
         if answer is None:
             tick.faults.append("solver_failed")
             reason += "; no solution passed the residual check, so this share was sent"
-            tick.change(self.name, share * forward, share * yaw, reason, Status.BACKUP)
+            share = min(share, learned_share)
+            tick.change(stage, share * forward, share * yaw, reason, Status.BACKUP)
             return
         new_forward, new_yaw = answer
         share, _ = self.share(new_forward, new_yaw)
-        tick.change(self.name, share * new_forward, share * new_yaw, reason)
+        tick.change(stage, share * new_forward, share * new_yaw, reason)
 
     def _project(self, forward: float, yaw: float) -> tuple[float, float] | None:
         scale_v, scale_w = self._scale
-        used = linear_rows(
+        extra = 0
+        if self.learned is not None:
+            most = self.learned.most
+            extra = self.learned.write(forward, yaw, self._scale, self._normals[:most], self._offsets[:most])
+        used = extra + linear_rows(
             self._rows,
             self._count,
             forward,
@@ -182,18 +228,30 @@ class BarrierStage:
             scale_v,
             scale_w,
             self.parameters,
-            self._normals,
-            self._offsets,
+            self._normals[extra:],
+            self._offsets[extra:],
         )
         target, lower, upper = self._target, self._lower, self._upper
         target[0], target[1] = forward / scale_v, yaw / scale_w
         lower[0], upper[0] = min(0.0, target[0]), max(0.0, target[0])
         upper[1] = max(self._max_yaw, abs(target[1]))
         lower[1] = -upper[1]
-        solution = self._solver.solve(target, self._normals[:used], self._offsets[:used], lower, upper)
-        if not solution.found:
+        solution = self._solver.solve(
+            QpProblem(
+                target,
+                self._weight,
+                self._normals[:used],
+                self._offsets[:used],
+                self._tiers[extra, :used],
+                lower,
+                upper,
+            )
+        )
+        if (
+            not solution.found or solution.tier >= 0
+        ):  # standing still satisfies every row, so none need give way
             return None
-        speed, turn = solution.z.tolist()
+        speed, turn = solution.u.tolist()
         speed = min(upper[0], max(lower[0], speed))
         turn = min(upper[1], max(lower[1], turn))
         return float(speed * scale_v), float(turn * scale_w)

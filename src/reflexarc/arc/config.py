@@ -62,9 +62,40 @@ class BarrierConfig:
     yaw_rate_scale_rad_s: float = quantity(
         0.5, unit="rad/s", low=0.01, high=10.0, doc="change of yaw rate that costs as much as one speed_scale"
     )
-    tolerance: float = quantity(1e-4, low=1e-9, high=1e-2, doc="largest residual of an accepted solution")
-    max_iterations: int = quantity(
-        400, low=10, high=10000, doc="ADMM iterations before a solve counts as failed"
+    solver: str = quantity(
+        "daqp", choices=("daqp", "elastiqp", "osqp", "piqp"), doc="solver of the quadratic programme"
+    )
+    tolerance: float | None = quantity(
+        None,
+        low=1e-9,
+        high=1e-2,
+        doc="largest residual of an accepted solution; null: ten times what the solver promises",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedConfig:
+    """The learned barrier beside the stopping barrier."""
+
+    enabled: bool = quantity(False, doc="whether the learned barrier's rows join the programme")
+    file: str = quantity(
+        "segway_e1_crowd",
+        doc="folder of models/barriers/, or path of a safetensors file with its certificate",
+    )
+    allow_uncertified: bool = quantity(
+        False, doc="accept a barrier without a matching certificate; every verdict then says so"
+    )
+    alpha: float = quantity(4.0, unit="1/s", low=0.01, high=100.0, doc="decay of the barrier that is allowed")
+    horizon_s: float = quantity(
+        0.1, unit="s", low=0.005, high=2.0, doc="time in which the drive turns a command into motion"
+    )
+    reach_m: float = quantity(6.0, unit="m", low=0.1, high=50.0, doc="people farther away get no row")
+    people: int = quantity(3, low=1, high=16, doc="nearest people that get a row")
+    sigmas: float = quantity(
+        1.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered"
+    )
+    residual_share: float = quantity(
+        0.0, low=0.0, high=1.0, doc="share of the measured bound on the model's error that the rows cover"
     )
 
 
@@ -84,6 +115,7 @@ class ArcConfig:
     freshness: FreshnessConfig = quantity(FreshnessConfig(), doc="oldest acceptable inputs")
     mode_limits: ModeLimitsConfig = quantity(ModeLimitsConfig(), doc="speed per mode")
     barrier: BarrierConfig = quantity(BarrierConfig(), doc="the stopping barrier")
+    learned: LearnedConfig = quantity(LearnedConfig(), doc="the learned barrier beside it")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "arc") -> "ArcConfig":

@@ -34,6 +34,8 @@ class Tick:
     """Smallest barrier value at the command. [m]"""
     slack: float = 0.0
     """Violation that no command can avoid. [m]"""
+    learned_margin: float = math.nan
+    """Smallest value of the learned barrier among the people near; NaN without one. [m]"""
     risk: float = math.nan
     """Critic's estimate."""
     interventions: list[Intervention] = field(default_factory=list)

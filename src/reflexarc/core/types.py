@@ -7,6 +7,7 @@ All stamps and `now` are seconds of one clock: simulated time in simulation, sys
 Arrays are stored read-only: a state that was judged is the state that is logged.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -188,6 +189,10 @@ class Verdict:
     """Every stage that changed the command, in order."""
     faults: tuple[str, ...] = ()
     """Names from the fault table that were present in this tick."""
+    learned_margin: float = math.nan
+    """Smallest value V of the learned barrier among the people near; inf with nobody near, NaN without one. [m]"""
+    uncertified: bool = False
+    """Whether the arc holds a learned barrier without a matching certificate (`learned.allow_uncertified`)."""
     time_used: float = field(default=0.0, compare=False)
     """Wall time of the tick. [s] Excluded from comparison: a replay has the same verdict at another speed."""
     stage_times: tuple[float, ...] = field(default=(), compare=False)

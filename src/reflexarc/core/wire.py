@@ -160,6 +160,8 @@ def verdict_from(msg: Any) -> tuple[Verdict, TickRecord]:
         risk=msg.risk,
         interventions=tuple(Intervention(i.stage, i.reason, i.change) for i in msg.interventions),
         faults=tuple(msg.faults),
+        learned_margin=getattr(msg, "learned_margin", math.nan),  # recordings from before the field have none
+        uncertified=getattr(msg, "uncertified", False),
         time_used=msg.time_used,
         stage_times=tuple(float(t) for t in msg.stage_times),
     )

@@ -77,14 +77,20 @@ def speed_figure(log: RunLog, stages: tuple[str, ...]) -> str:
 
 
 def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
-    """Draw the barrier margin h over time; below zero the safe set is left."""
+    """Draw the margin h of the stopping barrier and the learned barrier V over time; below zero the safe set is left."""
+    learned = bool(np.isfinite(log.learned_margin).any())
     with mpl.rc_context(style.SETTINGS):
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.3))
         axis.plot(
             *thin(log.time, np.minimum(log.margin, 6.0)), color=style.WITH_ARC, lw=1.1, label="margin h"
         )
+        if learned:
+            word = "learned barrier V (uncertified)" if log.uncertified.any() else "learned barrier V"
+            values = np.where(np.isfinite(log.learned_margin), log.learned_margin, np.nan)
+            axis.plot(*thin(log.time, values), color=style.GREEN, lw=1.1, label=word)
         axis.axhline(0.0, color=style.VERMILION, lw=1.0, label="edge of the safe set")
-        axis.set_title("Barrier margin h [m], cut at 6 m")
+        both = " and learned barrier V" if learned else ""
+        axis.set_title(f"Barrier margin h{both} [m], cut at 6 m")
         axis.set_xlabel("simulated time [s]")
         _shade(axis, log, stages)
         _legend(axis)

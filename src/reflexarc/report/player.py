@@ -32,6 +32,7 @@ def player_data(log: RunLog, title: str) -> dict[str, Any]:
         "speed": _rounded(log.twist[tick, 0], 2),
         "proposal": _rounded(log.proposal[tick, 0], 2),
         "margin": _rounded(log.margin[tick], 2),
+        "learned": _rounded(log.learned_margin[tick], 2),
         "clearance": _rounded(log.min_distance[tick], 2),
         "acting": [int(v) for v in intervening[tick]],
         "status": ["" if s == NO_STATUS else STATUS_ORDER[s].name for s in log.status[tick]],

@@ -36,10 +36,12 @@ _COLUMNS = (
     "cv",
     "cw",
     "margin",
+    "learned",
     "distance",
     "status",
     "used",
     "late",
+    "uncertified",
 )
 
 
@@ -59,6 +61,10 @@ class RunLog:
     """What the robot received, shape (n, 2). [m/s, rad/s]"""
     margin: Array
     """Barrier margin h, shape (n,); NaN where it was not computed. [m]"""
+    learned_margin: Array
+    """Smallest value of the learned barrier, shape (n,); inf with nobody near, NaN without one. [m]"""
+    uncertified: np.ndarray
+    """Whether a learned barrier without a matching certificate took part, shape (n,), bool."""
     min_distance: Array
     """Clearance between the robot's footprint and the nearest pedestrian, shape (n,); NaN where unknown. [m]
     """
@@ -155,10 +161,12 @@ class RunLogBuilder:
                 *(proposal.twist if proposal else (np.nan, np.nan)),
                 *command,
                 verdict.margin if verdict else np.nan,
+                verdict.learned_margin if verdict else np.nan,
                 self._distance,
                 STATUS_ORDER.index(verdict.status) if verdict else NO_STATUS,
                 verdict.time_used if verdict else np.nan,
                 lateness,
+                verdict.uncertified if verdict else False,
             )
         )
         for intervention in verdict.interventions if verdict else ():
@@ -217,12 +225,14 @@ class RunLogBuilder:
             proposal=table[:, 6:8],
             command=table[:, 8:10],
             margin=table[:, 10],
-            min_distance=table[:, 11],
-            status=table[:, 12].astype(np.uint8),
+            learned_margin=table[:, 11],
+            uncertified=table[:, 16].astype(bool),
+            min_distance=table[:, 12],
+            status=table[:, 13].astype(np.uint8),
             stages=stages,
             changed=changed,
-            tick_time=table[:, 13],
-            lateness=table[:, 14],
+            tick_time=table[:, 14],
+            lateness=table[:, 15],
             track_time=np.array([time for time, _, _ in self._track_rows], dtype=np.float64),
             track_names=names,
             tracks=tracks,

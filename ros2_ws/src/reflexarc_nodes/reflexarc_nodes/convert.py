@@ -136,6 +136,8 @@ def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
         mode=int(verdict.mode),
         margin=float(verdict.margin),
         slack=float(verdict.slack),
+        learned_margin=float(verdict.learned_margin),
+        uncertified=bool(verdict.uncertified),
         risk=float(verdict.risk),
         faults=list(verdict.faults),
         time_used=verdict.time_used,

@@ -83,7 +83,8 @@ function draw(view, run, data, i) {
   for (const contact of run.contacts) if (contact.t <= now && now - contact.t < 4) cross(g, contact, ratio / scale);
   const value = (list, unit) => list[i] === null ? "–" : list[i].toFixed(2) + unit;
   view.text.textContent = "speed " + value(run.speed, " m/s") + " · proposed " + value(run.proposal, " m/s") + " · clearance " +
-    value(run.clearance, " m") + (run.arc ? " · margin h " + value(run.margin, " m") + (run.acting[i] ? " · arc intervenes" : "") : "");
+    value(run.clearance, " m") + (run.arc ? " · margin h " + value(run.margin, " m") +
+    (run.learned.some(v => v !== null) ? " · learned V " + value(run.learned, " m") : "") + (run.acting[i] ? " · arc intervenes" : "") : "");
 }
 
 function drawWorld(g, world, scale) {

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learned barrier in the arc: a file, its certificate, and the rows that it adds to the barrier stage.
+
+A learned barrier never replaces the stopping barrier: its rows join the programme, so that the more restrictive of both
+wins, and the stopping barrier's exact condition is enforced after it. A barrier without a certificate that
+matches the bytes of its file is refused, unless the configuration says `allow_uncertified`; every verdict then says so.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from reflexarc.arc.config import ArcConfig, LearnedConfig
+from reflexarc.barrier.compiled import pack
+from reflexarc.barrier.encounter import STATE
+from reflexarc.barrier.encounter_rows import (
+    CLOSING,
+    GAP,
+    N,
+    SOURCE,
+    VALUE,
+    RowParameters,
+    encounter_rows,
+    reached,
+    row_shares,
+    row_table,
+    scaled_rows,
+)
+from reflexarc.barrier.learned import LearnedBarrier, load_barrier
+from reflexarc.core.errors import ModelError
+from reflexarc.core.paths import models_dir
+from reflexarc.core.types import Array, BaseState
+from reflexarc.robots import BaseRobot
+
+WEIGHTS = "barrier.safetensors"
+
+
+def barrier_path(name: str) -> Path:
+    """Return the weight file of a learned barrier.
+
+    Args:
+        name: folder of `models/barriers/`, or the path of a safetensors file.
+
+    Raises:
+        ModelError: there is no such barrier; the message lists those that exist.
+    """
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return path
+    root = models_dir() / "barriers"
+    path = root / name / WEIGHTS
+    if not path.is_file():
+        known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{WEIGHTS}"))) or "none"
+        raise ModelError(f"there is no learned barrier {name!r} in {root}; those that exist: {known}")
+    return path
+
+
+def residual_bound(barrier: LearnedBarrier, path: Path) -> Array:
+    """Return the bound on the model's rate error that was measured on the barrier's data, shape (6,).
+
+    Raises:
+        ModelError: the file does not hold it.
+    """
+    try:
+        bound = np.array(barrier.recipe["residual_bound"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}: the recipe has no readable 'residual_bound', one rate per state"
+        ) from error
+    if bound.shape != (N,) or not np.isfinite(bound).all() or (bound < 0.0).any():
+        raise ModelError(f"{path}: residual_bound must be {N} finite rates >= 0, found {bound.tolist()}")
+    return bound
+
+
+def row_parameters(
+    config: LearnedConfig, robot: BaseRobot, barrier: LearnedBarrier, path: Path
+) -> RowParameters:
+    """Join configuration, robot and barrier into the parameters of the rows."""
+    return RowParameters(
+        alpha=config.alpha,
+        horizon=config.horizon_s,
+        reach=config.reach_m,
+        sigmas=config.sigmas,
+        residual=config.residual_share * residual_bound(barrier, path),
+        deceleration=robot.max_deceleration,
+        acceleration=robot.max_acceleration,
+        yaw_acceleration=robot.max_yaw_acceleration,
+        half_length=robot.length / 2.0,
+        half_width=robot.width / 2.0,
+    )
+
+
+class LearnedRows:
+    """Rows of the learned barrier for the nearest people."""
+
+    def __init__(self, config: ArcConfig, robot: BaseRobot):
+        """Load the barrier and ask for its certificate.
+
+        Raises:
+            ModelError: the file is missing, malformed, for another robot or state, or has no matching certificate.
+        """
+        learned = config.learned
+        path = barrier_path(learned.file)
+        barrier = load_barrier(path, STATE)
+        if barrier.system.split("/")[0] != config.robot and not barrier.system.startswith(f"{config.robot}_"):
+            raise ModelError(
+                f"{path}: the barrier is for {barrier.system!r}, this arc drives {config.robot!r}; refused"
+            )
+        from reflexarc.barrier.certify.gate import (  # noqa: PLC0415 - only with a learned barrier
+            matching_certificate,
+        )
+
+        self.uncertified = False
+        try:
+            matching_certificate(path)
+        except ModelError as error:
+            if not learned.allow_uncertified:
+                raise ModelError(
+                    f"{error}; a learned barrier without a matching certificate is refused "
+                    "(learned.allow_uncertified: true lets it pass, and every verdict says so)"
+                ) from error
+            self.uncertified = True
+        self.parameters = row_parameters(learned, robot, barrier, path)
+        self.most = learned.people
+        self._packed = pack(barrier)
+        self._rows = row_table(learned.people)
+        self._twist = np.zeros(2)
+        self._count = 0
+
+    def update(self, state: BaseState, pose: Array, age: float) -> bool:
+        """Evaluate the barrier for a tick; False if a number is not finite.
+
+        Args:
+            state: of the tick.
+            pose: x, y, yaw at the time of the tick, shape (3,). [m, m, rad]
+            age: age of the tracks at the tick. [s]
+        """
+        self._twist[:] = state.twist
+        obstacles = state.obstacles
+        self._count = encounter_rows(
+            pose,
+            self._twist,
+            age,
+            obstacles.position,
+            obstacles.velocity,
+            obstacles.radius,
+            obstacles.position_std,
+            obstacles.velocity_std,
+            self._packed,
+            self.parameters,
+            self._rows,
+        )
+        return self._count >= 0
+
+    @property
+    def margin(self) -> float:
+        """Smallest barrier value among the people of the newest tick; inf with nobody near, NaN after a failure. [m]"""
+        if self._count < 0:
+            return np.nan
+        return float(self._rows[: self._count, VALUE].min()) if self._count else np.inf
+
+    def share(self, forward: float, yaw: float) -> tuple[float, int]:
+        """Return the share of a command that the rows admit, and the row that binds."""
+        return row_shares(self._rows, self._count, forward, yaw, self._twist, self.parameters)
+
+    def within_reach(self, forward: float, yaw: float) -> tuple[float, float]:
+        """Return the command without what the drive cannot follow within the horizon anyway.
+
+        Only ever shortens a component: a drive that speeds up towards 3 m/s does the same when it is told
+        what it will reach. It keeps the programme from paying for speed that nobody would have had.
+        """
+        near_v, near_w = reached(forward, yaw, self._twist, self.parameters)
+        return _shorter(forward, near_v), _shorter(yaw, near_w)
+
+    def write(
+        self, forward: float, yaw: float, scale: tuple[float, float], normals: Array, offsets: Array
+    ) -> int:
+        """Write the rows for a programme with this target; return how many."""
+        return scaled_rows(
+            self._rows,
+            self._count,
+            forward,
+            yaw,
+            self._twist,
+            scale[0],
+            scale[1],
+            self.parameters,
+            normals,
+            offsets,
+        )
+
+    def describe(self, index: int, state: BaseState) -> str:
+        """Name the person behind a row of the newest tick, for the verdict."""
+        row = self._rows[index].tolist()
+        source, obstacles = int(row[SOURCE]), state.obstacles
+        name = obstacles.ids[source] if obstacles.ids else source
+        return (
+            f"obstacle {name} at {row[GAP]:.2f} m, closing at {row[CLOSING]:.2f} m/s: "
+            f"learned barrier {row[VALUE]:.2f} m"
+        )
+
+
+def _shorter(wanted: float, reached_value: float) -> float:
+    if reached_value * wanted > 0.0 and abs(reached_value) < abs(wanted):
+        return reached_value
+    return wanted
