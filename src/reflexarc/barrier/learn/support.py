@@ -3,8 +3,8 @@
 
 A state is unsupported where its distance to the k-th nearest recorded state (coordinates scaled to about [-1, 1])
 exceeds both `gap` and 1.5 times nearly the largest such distance among the recorded states themselves. The training
-draws such states in 1.6 times the box of the data and pushes V down to at most -depth there; the gap leaves the network room to fall
-from the values at the border of the data without bending them.
+draws such states in 1.6 times the box of the data and pushes V down to at most -depth there; the gap leaves the
+network room to fall from the values at the border of the data without bending them. Farther away it extrapolates.
 """
 
 import numpy as np
