@@ -146,6 +146,11 @@ def test_parts_report_progress_and_figures_through_their_own_process(monkeypatch
         study.headline(results)
 
 
+def test_a_short_run_has_every_part_once():
+    study = load_study(FOLDER)
+    assert sorted(itertools.chain(*study.LANES)) == sorted(study.PARTS)
+
+
 def test_tables_wait_for_a_full_run(module, tmp_path):
     assert "not been repeated" in module("tables").barrier_tables(tmp_path / "results.json")
 

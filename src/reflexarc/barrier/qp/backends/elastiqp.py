@@ -9,6 +9,8 @@ from reflexarc.core.types import Array
 
 _PENALTY = 1e6
 """Price of a unit of slack; a multiplier that reaches it means that the row cannot hold."""
+_INFINITY = 1e20
+"""In place of a bound that is not there."""
 
 
 class Elastiqp:
@@ -22,12 +24,21 @@ class Elastiqp:
         self._hessian = np.asfortranarray(np.eye(n))
         self._bounds = np.vstack([np.eye(n), -np.eye(n)])
         self._penalty = np.full(2 * n + capacity, _PENALTY)
+        self._data: dict[int, tuple[Array, Array]] = {}
 
     def solve(self, target: Array, rows: Array, offsets: Array, lower: Array, upper: Array) -> Answer:
         """See `Backend`."""
-        n = self._n
-        normals = np.asfortranarray(np.vstack([self._bounds, rows]))
-        limits = np.concatenate([np.minimum(upper, 1e20), np.minimum(-lower, 1e20), offsets])
+        n, m = self._n, len(offsets)
+        if (
+            m not in self._data
+        ):  # the solver wants columns without gaps, so every number of rows has its arrays
+            normals = np.zeros((2 * n + m, n), order="F")
+            normals[: 2 * n] = self._bounds
+            self._data[m] = normals, np.empty(2 * n + m)
+        normals, limits = self._data[m]
+        normals[2 * n :], limits[2 * n :] = rows, offsets
+        np.minimum(upper, _INFINITY, out=limits[:n])
+        np.minimum(-lower, _INFINITY, out=limits[n : 2 * n])
         solution = elastiqp.solve(
             self._hessian, -target, normals, limits, self._penalty[: len(limits)], eps_abs=1e-10
         )
