@@ -78,7 +78,9 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
     strict = [
         row
         for row in rows
-        if row["claims"].get("scenario", {}).get("holds") and row["claims"]["scenario"]["epsilon"] <= 1e-2
+        if row["matched"]
+        and row["claims"].get("scenario", {}).get("holds")
+        and row["claims"]["scenario"]["epsilon"] <= 1e-2
     ]
     return {
         "certificates": len(rows),
