@@ -10,6 +10,8 @@ from its own warm caches.
 
 In `velocity_*` and `torque_*` the spheres are within 5 cm of what they must not touch (0 <= h <= 0.05 m), where a
 filter has work; `velocity_25_any` takes configurations as they come, also in collision, where rows must be relaxed.
+`ours_when_solving` counts the calls in which the proposal breaks a row, so that a programme is solved, and so does
+`ours_every_row_when_solving`, which hands the solver all rows, also those that no command within the bounds can break.
 """
 
 import dataclasses
@@ -110,6 +112,10 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
         figures[f"{name}_p50_us"] = case["ours"]["p50_us"]
         figures[f"{name}_p99_us"] = case["ours"]["p99_us"]
         figures[f"{name}_rows"] = case["rows"]
+        for key in ("ours_when_solving", "ours_every_row_when_solving"):
+            short = key.removeprefix("ours_")
+            figures[f"{name}_{short}_p50_us"] = case[key] and case[key]["p50_us"]
+            figures[f"{name}_{short}_p99_us"] = case[key] and case[key]["p99_us"]
         for peer in ("cbfpy_qpax", "cbfpy_elastiqp"):
             figures[f"{name}_ratio_{peer}"] = case["peers"].get(peer, {}).get("ratio")
     figures["perceptron_p50_us"] = part["perceptron"]["ours"]["p50_us"]
@@ -125,7 +131,7 @@ def _scene(case: Case) -> tuple[Array, Array]:
     return position, rng.uniform(0.01, 0.1, m)
 
 
-def our_filter(arm: Arm, case: Case) -> Callable[[Any], ArmVerdict]:
+def our_filter(arm: Arm, case: Case, screening: bool = True) -> Callable[[Any], ArmVerdict]:
     """Return our filter for the peers' problem: no joint limits, no self-collision, no sampled-data margin."""
     wide = {name: np.full(arm.n, value) for name, value in (("lower", -_WIDE), ("upper", _WIDE))}
     if case.order == 2:
@@ -141,10 +147,18 @@ def our_filter(arm: Arm, case: Case) -> Callable[[Any], ArmVerdict]:
     )
     if case.order == 1:
         velocity = VelocityFilter(
-            free, space, PERIOD, obstacles=case.obstacles, sampled_data_margin=False, max_slack=np.inf
+            free,
+            space,
+            PERIOD,
+            obstacles=case.obstacles,
+            screening=screening,
+            sampled_data_margin=False,
+            max_slack=np.inf,
         )
         return lambda state: velocity.step(state.q, state.dq, state.target, obstacles)
-    torque = TorqueFilter(free, space, obstacles=case.obstacles, max_slack=np.inf, honour_gains=False)
+    torque = TorqueFilter(
+        free, space, obstacles=case.obstacles, screening=screening, max_slack=np.inf, honour_gains=False
+    )
     return lambda state: torque.step(state.q, state.dq, state.target, obstacles)
 
 
@@ -189,11 +203,13 @@ def _measure(arm: Arm, case: Case, full: bool, progress: Callable[[str], None]) 
     drawn = states(arm, case, calls + _WARM_UP, ours)
     warm, timed = drawn[:_WARM_UP], drawn[_WARM_UP:]
     others, compile_s = _peers(arm, case, full, warm, progress)
-    times: dict[str, list[float]] = {"ours": [], **{name: [] for name in others}}
+    every_row = our_filter(arm, case, screening=False)
+    times: dict[str, list[float]] = {"ours": [], "every_row": [], **{name: [] for name in others}}
     answers: dict[str, list[Array]] = {name: [] for name in others}
     verdicts = []
     for state in warm:
         ours(state)
+        every_row(state)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -201,6 +217,7 @@ def _measure(arm: Arm, case: Case, full: bool, progress: Callable[[str], None]) 
         for first in range(0, len(timed), _BLOCK):
             block = timed[first : first + _BLOCK]
             verdicts += _timed(ours, block, times["ours"])
+            _timed(every_row, block, times["every_row"])
             for name, call in others.items():
                 if first < _SLOW_CALLS or name not in ("cbfjax", "pink"):
                     answers[name] += _timed(call, block, times[name])
@@ -215,6 +232,9 @@ def _measure(arm: Arm, case: Case, full: bool, progress: Callable[[str], None]) 
         "rows": verdicts[0].rows - joints + 2 * arm.n,
         "ours": _percentiles(mine),
         "ours_when_solving": _percentiles(mine[solved]) if solved.any() else None,
+        "ours_every_row_when_solving": _percentiles(np.array(times["every_row"])[solved])
+        if solved.any()
+        else None,
         "solving_share": round(float(solved.mean()), 3),
         "programme_rows_mean": round(float(np.mean([v.programme_rows for v in verdicts])), 1),
         "statuses": {s.name: sum(v.status == s for v in verdicts) for s in Status},

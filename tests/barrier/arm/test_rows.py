@@ -156,6 +156,24 @@ def test_second_derivatives_along_a_parabola_agree_with_differences(panda, movin
         assert np.allclose(second[distances], bend, rtol=1e-3, atol=1e-3)
 
 
+def test_each_row_has_the_margin_of_the_points_that_move_in_it(panda, moving):
+    evaluate = Evaluator(panda, moving)
+    margin = np.linspace(0.001, 0.02, len(evaluate.tree.point))
+    evaluate.task = evaluate.task._replace(margin=margin)
+    expected = {
+        OBSTACLE: lambda i, j: margin[i],
+        PLANE: lambda i, j: margin[i],
+        PAIR: lambda i, j: margin[i] + margin[j],
+        BOX: lambda i, j: margin[-1],
+        SINGULARITY: lambda i, j: 0.0,
+    }
+    for second_order in (False, True):
+        count, *_ = evaluate(panda.home, np.zeros(7), second_order)
+        for row in range(count):
+            kind, i, j = evaluate.rows.label[row].tolist()
+            assert evaluate.rows.margin[row] == expected[kind](i, j)
+
+
 def test_concentric_spheres_give_a_row_without_direction(panda):
     evaluate = Evaluator(panda, tabletop(0))
     place(evaluate.tree, panda.home.copy(), evaluate.pose)

@@ -33,14 +33,25 @@ class Answer(NamedTuple):
 class WorkingProgramme:
     """min sum_j w_j (u_j - target_j)^2 over A u <= b and bounds, with few rows at a time and a check of all."""
 
-    def __init__(self, n: int, capacity: int, working_rows: int, solver: FilterQp, weight: Array):
-        """Allocate for at most `capacity` rows; `working_rows` = 0 takes all that can be broken at once."""
+    def __init__(
+        self, n: int, capacity: int, working_rows: int, solver: FilterQp, weight: Array, screening: bool
+    ):
+        """Allocate for at most `capacity` rows.
+
+        Args:
+            n: number of inputs.
+            capacity: most rows.
+            working_rows: of the first programme; 0 takes all at once.
+            solver: of the programme.
+            weight: w, shape (n,).
+            screening: whether rows that no u within the bounds can break are left out.
+        """
         self.normals = np.zeros((capacity, n))
         self.offsets = np.zeros(capacity)
         self.tiers = np.zeros(capacity, dtype=np.int64)
         self.lower, self.upper = np.zeros(n), np.zeros(n)
         self._solver, self._weight = solver, weight
-        self._few = working_rows
+        self._few, self._screening = working_rows, screening
         self._chosen = np.zeros(capacity, dtype=np.bool_)
         self._excess = np.zeros(capacity + 1)
         self._members = np.zeros(capacity + 1, dtype=np.int64)
@@ -55,7 +66,7 @@ class WorkingProgramme:
             return Answer(True, self._start.copy(), 0.0, -1, 0, 0.0, 0, "")
         if self._few == 0 or count <= self._few:
             return self._solve_all(count, target, 0)
-        used = breakable(self.normals, self.offsets, count, self.lower, self.upper, self._members)
+        used = self._take(count)
         if used <= self._few:
             return self._answer(self._solve_members(used, target), used, 0)
         self._chosen[:count] = False
@@ -87,8 +98,15 @@ class WorkingProgramme:
         return self._solve_all(count, target, iterations)
 
     def _solve_all(self, count: int, target: Array, iterations: int) -> Answer:
-        used = breakable(self.normals, self.offsets, count, self.lower, self.upper, self._members)
+        used = self._take(count)
         return self._answer(self._solve_members(used, target), used, iterations)
+
+    def _take(self, count: int) -> int:
+        """Fill the members with all rows that can be broken, or with all rows; return how many."""
+        if self._screening:
+            return breakable(self.normals, self.offsets, count, self.lower, self.upper, self._members)
+        self._members[:count] = np.arange(count)
+        return count
 
     @staticmethod
     def _answer(solution: QpSolution, used: int, iterations: int) -> Answer:

@@ -157,6 +157,7 @@ class TorqueFilter:
         weight: Array | None = None,
         obstacles: int = 32,
         working_rows: int = 0,
+        screening: bool = True,
         max_slack: float = 20.0,
         honour_gains: bool = True,
         backend: str = "daqp",
@@ -172,6 +173,7 @@ class TorqueFilter:
             weight: of the joints in the objective, shape (n,), positive; None for ones.
             obstacles: most obstacles of a tick.
             working_rows: rows of the first programme (see `working_set`); 0 takes all that can be broken.
+            screening: whether rows that no admissible torque can break are left out.
             max_slack: a row may be broken by this much where no torque keeps all; beyond it the backup acts. [m/s^2]
             honour_gains: whether speeds are limited to what alpha_1 can be kept from, see `gains`.
             backend: of `FilterQp`.
@@ -224,9 +226,8 @@ class TorqueFilter:
         self._pose, self._motion = new_pose(self._tree), new_motion(self._tree)
         self._jacobian = np.zeros((points, 3, n))
         self._state, self._matrices = np.zeros((3, n)), np.zeros((3, n, n))
-        self.programme = WorkingProgramme(
-            n, size, working_rows, FilterQp(n, size, backend=backend, max_slack=max_slack), weight
-        )
+        solver = FilterQp(n, size, backend=backend, max_slack=max_slack)
+        self.programme = WorkingProgramme(n, size, working_rows, solver, weight, screening)
         self.programme.lower[:], self.programme.upper[:] = -self._torque, self._torque
         self._holding = self._gravity(np.array(arm.home))
         self.step(arm.home, np.zeros(n), self._holding, no_obstacles())

@@ -210,6 +210,7 @@ class VelocityFilter:
             working_rows,
             FilterQp(n, max(1, size), backend=backend, max_slack=max_slack),
             weight,
+            screening,
         )
         self.step(arm.home, np.zeros(n), np.zeros(n), no_obstacles())
 
