@@ -12,9 +12,10 @@ cost of the policy above the limit.
 
 Sources: Fujimoto et al., BCQ, arXiv 1812.02900; Stooke et al., PID Lagrangian, arXiv 2007.03964; constants and the
 cost's backup (largest of the candidates) of OSRL, liuzuxin/OSRL 03a4586. What differs: values scaled by 1 - g, and
-costs with them; backups may run over several recorded steps (`backup`; 1 is the published one); smaller networks; at
-run time the best of N candidates by Q - k Qc is sent, as in BCQ (OSRL sends one draw), with the same latents at every
-state, which makes the policy a function of the state.
+costs with them; backups may run over several recorded steps (`backup`; 1 is the published one); smaller networks,
+batches, numbers of candidates and weight of the auto-encoder's divergence; at run time the best of N candidates by
+Q - k Qc is sent, as in BCQ (OSRL sends one draw), with the same latents at every state, which makes the policy a
+function of the state.
 """
 
 from collections.abc import Mapping
@@ -47,8 +48,8 @@ from reflexarc.core.types import Array
 class BcqLagConfig:
     """Parameters of the learner."""
 
-    steps: int = 25_000
-    batch: int = 256
+    steps: int = 20_000
+    batch: int = 128
     hidden: tuple[int, ...] = (64, 64)
     backup: int = 4
     """Recorded steps per backup."""
@@ -58,11 +59,11 @@ class BcqLagConfig:
     """Steps in the failure set that an episode may have, in expectation."""
     episode: int = 0
     """Steps of an episode; 0 takes the longest recording."""
-    candidates: int = 10
+    candidates: int = 6
     reach: float = 0.05
     pessimism: float = 0.75
     """w."""
-    kl_weight: float = 0.5
+    kl_weight: float = 0.1
     """Of the auto-encoder's divergence."""
     pid: tuple[float, ...] = (0.1, 0.003, 0.001)
     """Proportional, integral and differential gain, for costs that are not scaled by 1 - g."""
@@ -139,8 +140,8 @@ def train(
     keys = jax.random.split(jax.random.key(seed), 5)
     online = {
         "actor": init_mlp(keys[0], (n + m, *c.hidden, m), "relu", 0.1),
-        "reward": init_ensemble(keys[1], 2, (n + m, *c.hidden, 1)),
-        "cost": init_ensemble(keys[2], 2, (n + m, *c.hidden, 1)),
+        "reward": init_ensemble(keys[1], 2, (n + m, *c.hidden, 1), last=0.01),
+        "cost": init_ensemble(keys[2], 2, (n + m, *c.hidden, 1), last=0.01),
         "cvae": init_cvae(keys[3], n, m, c.hidden),
     }
     target = {name: online[name] for name in ("actor", "reward", "cost")}

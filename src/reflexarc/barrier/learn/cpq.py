@@ -8,14 +8,18 @@ Two critics of the recorded data, one for the reward, one for the cost c = 1{l <
     p maximises  1{ Qc(x, p(x)) <= limit } Q(x, p(x)).
 
 Whether an input is unsupported is judged by the divergence of its latents in a conditional variational auto-encoder of
-the recorded inputs (the upper quarter of a batch is); the weight of the push is a multiplier that grows until the
-unsupported inputs' mean cost is above `cost_scale` times the limit.
+the recorded inputs; the weight of the push is a multiplier that grows until the mean cost of the unsupported inputs is
+`cost_scale` times the limit.
 
-Where this differs from the publication (Xu, Zhan, Zhu, AAAI 2022, arXiv 2107.09003; constants of OSRL, liuzuxin/OSRL
-03a4586): rewards are shifted to be non-negative by the least one in the data, because the penalised operator replaces
-future reward by zero, which would be a prize where rewards are negative; values are scaled by 1 - g; backups may run
-over several recorded steps (`backup`; 1 is the published one); networks are smaller. OSRL computes the push without
-gradient, so that it has no effect there; here it has one, as in the paper.
+Where this differs from the publication (Xu, Zhan, Zhu, AAAI 2022, arXiv 2107.09003) and from OSRL (liuzuxin/OSRL
+03a4586, whose constants are used): rewards are shifted to be non-negative by the least one in the data, because the
+penalised operator replaces future reward by zero, which would be a prize where rewards are negative. An input is
+unsupported beyond the quantile `support` of the recorded inputs' divergence (OSRL: the upper quarter of whatever the
+policy draws), and the push ends at its target (without end the critic diverges where there are no data); OSRL computes
+it without gradient, so that it has no effect there. Where its input is not allowed the policy descends the cost, with
+weight `recovery`; the published objective has no gradient there, and a policy that once got there stays. Values are
+scaled by 1 - g; backups may run over several recorded steps (`backup`; 1 is the published one); networks, batches,
+numbers of samples and the weight of the auto-encoder's divergence are smaller.
 """
 
 from collections.abc import Mapping
@@ -48,8 +52,8 @@ from reflexarc.core.types import Array
 class CpqConfig:
     """Parameters of the learner."""
 
-    steps: int = 25_000
-    batch: int = 256
+    steps: int = 20_000
+    batch: int = 128
     hidden: tuple[int, ...] = (64, 64)
     critics: int = 2
     backup: int = 4
@@ -61,10 +65,14 @@ class CpqConfig:
     episode: int = 0
     """Steps of an episode; 0 takes the longest recording."""
     cost_scale: float = 1.5
-    samples: int = 10
+    samples: int = 4
     """Inputs of the policy that are judged per state."""
-    kl_weight: float = 0.5
+    support: float = 0.95
+    """Quantile of the recorded inputs' divergence beyond which an input is unsupported."""
+    kl_weight: float = 0.1
     """Of the auto-encoder's divergence."""
+    recovery: float = 1.0
+    """Weight of the cost in the policy's objective where its input is not allowed; 0 is the published one."""
     polyak: float = 0.005
     actor_rate: float = 3e-4
     critic_rate: float = 1e-3
@@ -104,19 +112,23 @@ class _Networks:
         )
         z = jnp.broadcast_to(rows.z, (c.samples, *rows.z.shape))
         strange = stop(divergence(*encode(online["cvae"], z, drawn)))
-        outside = strange >= jnp.quantile(strange, 0.75)
-        pushed = (outside * apply_critics(online["cost"], z, drawn).mean(axis=0)).sum() / outside.sum()
+        usual = stop(jnp.quantile(divergence(*encode(online["cvae"], rows.z, rows.a)), c.support))
+        outside = (strange > usual).astype(rows.z.dtype)
+        judged = apply_critics(online["cost"], z, drawn).mean(axis=0)
+        target_cost = c.cost_scale * self.limit
+        pushed = (outside * jnp.minimum(judged, target_cost)).sum() / (outside.sum() + 1e-8)
         a = self.policy(online["actor"], rows.z, jax.random.normal(keys[2], rows.a.shape))
-        allowed = apply_critics(stop(online["cost"]), rows.z, a).max(axis=0) <= self.limit
+        own_cost = apply_critics(stop(online["cost"]), rows.z, a).max(axis=0)
+        allowed = own_cost <= self.limit
         gain = apply_critics(stop(online["reward"]), rows.z, a).min(axis=0)
         errors = {
             "cvae": cvae_loss(online["cvae"], rows.z, rows.a, keys[3], c.kl_weight),
             "reward": ((apply_critics(online["reward"], rows.z, rows.a) - reward_goal) ** 2).mean(),
             "cost": ((apply_critics(online["cost"], rows.z, rows.a) - cost_goal) ** 2).mean(),
             "push": -multiplier * (1.0 - c.gamma) * pushed,  # as if costs were not scaled
-            "actor": -(allowed * gain).mean(),
+            "actor": jnp.where(allowed, -gain, c.recovery * own_cost).mean(),
         }
-        figures = {**errors, "pushed": pushed, "allowed": allowed.mean()}
+        figures = {**errors, "pushed": pushed, "outside": outside.mean(), "allowed": allowed.mean()}
         return sum(errors.values()), {name: stop(figure) for name, figure in figures.items()}
 
 
@@ -136,8 +148,8 @@ def train(
     keys = jax.random.split(jax.random.key(seed), 4)
     online = {
         "actor": init_mlp(keys[0], (n, *c.hidden, 2 * m), last=0.1),
-        "reward": init_ensemble(keys[1], c.critics, (n + m, *c.hidden, 1)),
-        "cost": init_ensemble(keys[2], c.critics, (n + m, *c.hidden, 1)),
+        "reward": init_ensemble(keys[1], c.critics, (n + m, *c.hidden, 1), last=0.01),
+        "cost": init_ensemble(keys[2], c.critics, (n + m, *c.hidden, 1), last=0.01),
         "cvae": init_cvae(keys[3], n, m, c.hidden),
     }
     target = {name: online[name] for name in ("reward", "cost")}

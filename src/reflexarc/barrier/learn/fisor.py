@@ -12,7 +12,7 @@ Q-learning), and a diffusion model of the recorded inputs, each weighted by
     V >= 0:  exp(b_r A_r) if Q >= 0, else 0;      V < 0:  exp(b_h (Q - V)).
 
 The policy draws N inputs from it and takes the one of largest Q (least Q_h). `filter` is the same as a fallback: a
-nominal input with Q >= 0 passes, another is replaced.
+nominal input with Q >= `fallback_margin` passes, another is replaced.
 
 Where this differs from the publication (Zheng et al., ICLR 2024, arXiv 2401.10700): the signed margin instead of
 +25 / -1 (`violation` brings the latter back), backups over several recorded steps (`backup`; 1 is the published one),
@@ -73,6 +73,8 @@ class FisorConfig:
     safety_temperature: float = 5.0
     reward_weight_limit: float = 100.0
     safety_weight_limit: float = 150.0
+    fallback_margin: float = 0.05
+    """A nominal input passes `filter` where Q is at least this. [unit of l]"""
     violation: float = 0.0
     """0: l is the recorded margin. Above 0: l = -violation in the failure set and 1 outside, as with binary costs."""
 
@@ -131,10 +133,7 @@ def train(
     c = _checked(config)
     rows, scaling = replay(data, c.gamma, c.backup)
     if c.violation > 0.0:
-        rows = rows._replace(
-            least=jnp.where(rows.least < 0.0, -c.violation, 1.0),
-            end_margin=jnp.where(rows.end_margin < 0.0, -c.violation, 1.0),
-        )
+        rows = with_binary_margin(rows, c.violation)
     networks = _Networks(c)
     n, m = len(data.state), len(data.input)
     online = _weights(jax.random.key(seed), n, m, c)
@@ -189,6 +188,14 @@ def train(
     )
 
 
+def with_binary_margin(rows: Rows, violation: float) -> Rows:
+    """Replace the margin by -violation in the failure set and by 1 outside."""
+    return rows._replace(
+        least=jnp.where(rows.least < 0.0, -violation, 1.0),
+        end_margin=jnp.where(rows.end_margin < 0.0, -violation, 1.0),
+    )
+
+
 class _Fallback:
     """Candidates from the behaviour model, judged by the safety critic."""
 
@@ -197,7 +204,7 @@ class _Fallback:
         start_key, noise_key = jax.random.split(jax.random.key(seed + 1))
         start = jax.random.normal(start_key, (c.candidates, m))
         noises = jax.random.normal(noise_key, (c.diffusion_steps, c.candidates, m))
-        self._scaling = scaling
+        self._scaling, self._margin = scaling, c.fallback_margin
 
         def candidates(z: Any) -> tuple[Any, Any]:
             batch = z.shape[0]
@@ -219,7 +226,8 @@ class _Fallback:
 
     def filter(self, x: Array, nominal: Array) -> Array:
         """Return the nominal inputs (batch, m) where the critic calls them safe, else the safest candidates."""
-        safe = np.asarray(self._judge(self._scaling.state(x), self._scaling.input(nominal))) >= 0.0
+        judged = np.asarray(self._judge(self._scaling.state(x), self._scaling.input(nominal)))
+        safe = judged >= self._margin
         return np.where(safe[:, None], nominal, self.policy(x))
 
 
