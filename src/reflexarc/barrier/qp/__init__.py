@@ -5,7 +5,6 @@ from reflexarc.barrier.qp.backends import BACKENDS, make_backend
 from reflexarc.barrier.qp.backup import Backup, Filtered, filter_or_backup
 from reflexarc.barrier.qp.filter import FilterQp
 from reflexarc.barrier.qp.problem import QpProblem, QpSolution, Tier
-from reflexarc.barrier.qp.projection import OsqpProjection, qp_residuals
 from reflexarc.barrier.qp.residual import kkt_residual
 
 __all__ = [
@@ -13,12 +12,10 @@ __all__ = [
     "Backup",
     "FilterQp",
     "Filtered",
-    "OsqpProjection",
     "QpProblem",
     "QpSolution",
     "Tier",
     "filter_or_backup",
     "kkt_residual",
     "make_backend",
-    "qp_residuals",
 ]

@@ -29,9 +29,7 @@ class Elastiqp:
     def solve(self, target: Array, rows: Array, offsets: Array, lower: Array, upper: Array) -> Answer:
         """See `Backend`."""
         n, m = self._n, len(offsets)
-        if (
-            m not in self._data
-        ):  # the solver wants columns without gaps, so every number of rows has its arrays
+        if m not in self._data:  # columns without gaps are wanted, so every m has its own arrays
             normals = np.zeros((2 * n + m, n), order="F")
             normals[: 2 * n] = self._bounds
             self._data[m] = normals, np.empty(2 * n + m)
@@ -39,9 +37,9 @@ class Elastiqp:
         normals[2 * n :], limits[2 * n :] = rows, offsets
         np.minimum(upper, _INFINITY, out=limits[:n])
         np.minimum(-lower, _INFINITY, out=limits[n : 2 * n])
-        solution = elastiqp.solve(
-            self._hessian, -target, normals, limits, self._penalty[: len(limits)], eps_abs=1e-10
-        )
+        penalty = self._penalty[: len(limits)]
+        # without its scaling: the rows arrive with unit length
+        solution = elastiqp.solve(self._hessian, -target, normals, limits, penalty, eps_abs=1e-10, ruiz=False)
         y = np.asarray(solution.z)
         duals = np.concatenate([y[:n] - y[n : 2 * n], y[2 * n :]])
         relaxed = bool(y.max(initial=0.0) >= 0.999 * _PENALTY)
