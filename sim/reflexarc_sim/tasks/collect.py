@@ -50,7 +50,8 @@ def collect(task: str, steps: int, seed: int, policy: Policy | None = None, copi
         copies: environments that are stepped together.
 
     Returns:
-        Observations as states, copy by copy in the order of time. `last` marks where an episode or the recording ends.
+        Observations as states, copy by copy in the order of time. `last` marks where an episode or the recording ends;
+        `system` is the task's name without namespace and version.
 
     Raises:
         ConfigError: fewer steps than copies, no copies, or an environment that is no `SafeTask`.
@@ -85,11 +86,10 @@ def _record(
         for k, environment in enumerate(environments):
             if step >= quota[k]:
                 continue
-            after, reward, terminated, truncated, info = environment.step(actions[k].astype(space.dtype))
+            sent = actions[k].astype(space.dtype)
+            after, reward, terminated, truncated, info = environment.step(sent)
             last = terminated or truncated or step == quota[k] - 1
-            rows[k].append(
-                (seen[k].copy(), actions[k], after, margin[k], info["margin"], reward, terminated, last)
-            )
+            rows[k].append((seen[k].copy(), sent, after, margin[k], info["margin"], reward, terminated, last))
             seen[k], margin[k] = after, info["margin"]
             if (terminated or truncated) and step < quota[k] - 1:
                 seen[k], info = environment.reset()
@@ -101,7 +101,7 @@ def _record(
     return Transitions(
         **columns,
         dt=np.full(len(merged), bare.period),
-        system=task,
+        system=environments[0].spec.name if environments[0].spec is not None else task,
         state=tuple(f"o{i}" for i in range(seen.shape[1])),
         input=tuple(f"u{i}" for i in range(space.shape[0])),
         lower=space.low.astype(np.float64),

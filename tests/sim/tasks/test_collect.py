@@ -42,6 +42,26 @@ def test_the_given_policy_drives():
     assert (data.u == [1.0, -0.5]).all()
 
 
+def test_collected_data_survive_the_way_to_the_disk_and_back(tmp_path):
+    pytest.importorskip("h5py")
+    from reflexarc.barrier.learn.dataset import load_dataset, save_dataset  # noqa: PLC0415 - needs the extra `learn`
+
+    data = collect("reflexarc/Walker2dVelocity-v0", 200, seed=0, copies=2)
+    save_dataset(data, tmp_path)
+    back = load_dataset(tmp_path)
+    assert back.system == data.system == "Walker2dVelocity"
+    for name in ("x", "u", "next_x", "margin", "next_margin", "reward", "dt", "terminal", "last"):
+        assert np.array_equal(getattr(back, name), getattr(data, name)), name
+
+
+def test_recorded_inputs_replayed_give_the_recorded_states():
+    data = collect("reflexarc/SwimmerVelocity-v0", 50, seed=3, copies=1)
+    environment = gymnasium.make("reflexarc/SwimmerVelocity-v0")
+    environment.reset(seed=int(np.random.default_rng(3).integers(2**31)))
+    for u, after in zip(data.u, data.next_x, strict=True):
+        assert np.array_equal(environment.step(u.astype(np.float32))[0], after)
+
+
 def test_held_inputs_stay_and_change():
     policy = HeldInputs(gymnasium.spaces.Box(-1.0, 1.0, (2,)))
     rng = np.random.default_rng(0)

@@ -48,7 +48,7 @@ from reflexarc.core.types import Array
 class BcqLagConfig:
     """Parameters of the learner."""
 
-    steps: int = 20_000
+    steps: int = 12_000
     batch: int = 128
     hidden: tuple[int, ...] = (64, 64)
     backup: int = 4

@@ -52,7 +52,7 @@ from reflexarc.core.types import Array
 class CpqConfig:
     """Parameters of the learner."""
 
-    steps: int = 20_000
+    steps: int = 12_000
     batch: int = 128
     hidden: tuple[int, ...] = (64, 64)
     critics: int = 2

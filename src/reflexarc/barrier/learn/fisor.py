@@ -53,7 +53,7 @@ from reflexarc.core.types import Array
 class FisorConfig:
     """Parameters of the learner."""
 
-    steps: int = 25_000
+    steps: int = 20_000
     batch: int = 256
     hidden: tuple[int, ...] = (64, 64)
     """Of critics and values."""
