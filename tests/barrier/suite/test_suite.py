@@ -33,7 +33,7 @@ BOUNDS = {
     "unicycle": Bounds(100, 0.5, 0.2),
     "point_robot": Bounds(150, 0.9, 0.1),
     "adaptive_cruise": Bounds(200, 0.8, 0.0),
-    "inverted_pendulum": Bounds(100, 0.8, 0.05),
+    "inverted_pendulum": Bounds(100, 0.95, 0.05),
     "cart_pole": Bounds(80, 1.0, 0.2),
     "planar_quadrotor_a": Bounds(100, 1.0, 0.2),
     "planar_quadrotor_b": Bounds(100, 0.8, 0.2),
