@@ -8,6 +8,7 @@ from typing import Any
 
 from reflexarc.barrier.certify.certificate import FILE_NAME, load_certificate
 from reflexarc.barrier.certify.check import check
+from reflexarc.core.errors import ReflexArcError
 from reflexarc.core.paths import models_dir
 
 SUBSAMPLE = 50
@@ -44,8 +45,15 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     rows = []
     for path in committed():
         started = time.perf_counter()
-        findings = check(path, path.parent / "barrier.safetensors", None if full else SUBSAMPLE)
-        certificate = load_certificate(path)
+        try:
+            certificate = load_certificate(path)
+            findings = check(path, path.parent / "barrier.safetensors", None if full else SUBSAMPLE)
+        except ReflexArcError as error:
+            rows.append(
+                {"barrier": path.parent.name, "matched": False, "differs": [str(error)], "claims": {}}
+            )
+            progress(f"{path.parent.name}: {error}")
+            continue
         differs = [f"{f.name}: {f.text}" for f in findings if not f.matched]
         claims = {
             name: {
@@ -90,5 +98,6 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def committed() -> list[Path]:
-    """Return the certificates under models/barriers."""
-    return sorted((models_dir() / "barriers").glob(f"*/{FILE_NAME}"))
+    """Return where the certificate of each barrier under models/barriers has to be."""
+    weights = sorted((models_dir() / "barriers").glob("*/barrier.safetensors"))
+    return [path.parent / FILE_NAME for path in weights]

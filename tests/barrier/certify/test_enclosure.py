@@ -77,6 +77,13 @@ def test_a_function_without_an_interval_version_is_refused():
         enclosure(lambda x: jnp.linalg.solve(jnp.eye(2) + jnp.outer(x, x), x), 2, 4)
 
 
+def test_a_place_that_depends_on_the_state_is_refused():
+    table = jnp.array([3.0, -1.0, 2.0])
+    lookup = enclosure(lambda x: table[jnp.floor(x[0]).astype(int)], 1, 1)
+    with pytest.raises(ConfigError, match="depends on the state"):
+        lookup(np.array([[0.1]]), np.array([[2.1]]))
+
+
 def test_more_boxes_than_planned_are_refused():
     bound = enclosure(lambda x: x[0], 1, 2)
     with pytest.raises(ConfigError, match="at most 2"):

@@ -137,7 +137,13 @@ def _hull(value: Any) -> Interval:
 
 
 def _each_end(*values: Any, primitive: Any, parameters: dict[str, Any]) -> Any:
-    """Apply a primitive that rises in every interval argument (moving, choosing, rounding nothing) to both ends."""
+    """Apply a primitive that moves its operand's entries, or rises with them, to both ends."""
+    indices = {"gather": values[1:], "dynamic_slice": values[1:], "scatter": values[1:2]}
+    if any(isinstance(v, Interval) for v in indices.get(primitive.name, ())):
+        raise ConfigError(
+            f"no sound enclosure: {primitive.name} at a place that depends on the state has no interval version; no "
+            "cell-wise certificate was made"
+        )
     ends = [
         np.asarray(
             primitive.bind(
@@ -352,7 +358,7 @@ _EACH_END = {
             "convert_element_type",
         ),
         *("copy", "copy_p", "expand_dims", "rev", "gather", "dynamic_slice", "scatter", "pad", "stack"),
-        *("stop_gradient", "sign", "floor", "ceil", "split"),
+        *("stop_gradient", "sign", "floor", "ceil"),
     )
 }
 _RULES: dict[str, Callable[..., Any]] = {

@@ -28,8 +28,8 @@ MAX_DIMENSIONS = 4
 """A grid of more dimensions fits no memory."""
 NODES = {1: 1001, 2: 201, 3: 81, 4: 35}
 """Nodes per axis when no shape is given, by number of states."""
-SHAPES = {"boat": (251, 201)}
-"""Shapes of single systems: 2 cm cells for the boat."""
+SHAPES = {"boat": (251, 201), "unicycle": (31, 31, 21, 24)}
+"""Shapes of single systems: 2 cm cells for the boat; for the unicycle 20 cm, 15 cm/s and 15 degrees."""
 ACCURACY = {1: "very_high", 2: "very_high", 3: "high", 4: "medium"}
 """Upwind scheme and time integrator of `hj_reachability`, by number of states."""
 STEP_OF_CROSSING = 0.05
