@@ -15,7 +15,7 @@ from reflexarc_sim.lockstep import run
 from reflexarc_sim.scenario import load_scenario
 
 STORE = Path(__file__).parent / "digests.json"
-PACKAGES = ("mujoco", "numpy", "scipy", "osqp", "numba", "jupedsim", "shapely")
+PACKAGES = ("mujoco", "numpy", "scipy", "daqp", "numba", "jupedsim", "shapely")
 CASES = {
     "calm": ("sidewalk_calm", 0, True, 12.0, {}),
     "calm_without_arc": ("sidewalk_calm", 0, False, 12.0, {}),

@@ -39,6 +39,7 @@ def collect(folder: Path, scenario: str, seed: int, duration: float) -> Path:
         },
         "crowd.count": int(rng.integers(20, 36)),
         "missions.count": 4,
+        "arc.learned": {"enabled": False},
         "sensors.lidar.rate_hz": 10.0,
     }
     log = EncounterLog()

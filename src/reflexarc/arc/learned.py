@@ -6,7 +6,9 @@ wins, and the stopping barrier's exact condition is enforced after it. A barrier
 matches the bytes of its file is refused, unless the configuration says `allow_uncertified`; every verdict then says so.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +114,9 @@ class LearnedRows:
 
         self.uncertified = False
         try:
-            matching_certificate(path)
+            certificate = matching_certificate(path)
+            _same_rows(certificate.claims["scenario"], learned, path)
+            barrier = barrier.shifted(barrier.delta + certificate.delta)
         except ModelError as error:
             if not learned.allow_uncertified:
                 raise ModelError(
@@ -198,6 +202,20 @@ class LearnedRows:
             f"obstacle {name} at {row[GAP]:.2f} m, closing at {row[CLOSING]:.2f} m/s: "
             f"learned barrier {row[VALUE]:.2f} m"
         )
+
+
+def _same_rows(claim: Mapping[str, Any], learned: LearnedConfig, path: Path) -> None:
+    """Refuse a certificate that was made with other rows.
+
+    Raises:
+        ModelError: alpha or the counted share of the residual bound differ from those of the claim.
+    """
+    for key, value in (("alpha", learned.alpha), ("model_error", learned.residual_share)):
+        if claim[key] != value:
+            name = {"alpha": "alpha", "model_error": "residual_share"}[key]
+            raise ModelError(
+                f"{path}: the certificate was made with {name} {claim[key]:g}, learned.{name} is {value:g}"
+            )
 
 
 def _shorter(wanted: float, reached_value: float) -> float:

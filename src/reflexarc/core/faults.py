@@ -176,6 +176,15 @@ FAULTS: tuple[Fault, ...] = (
         "tests/arc/test_arc.py::test_failed_solver_sends_the_admissible_share_and_says_so",
     ),
     Fault(
+        "learned_failed",
+        "arc: barrier",
+        "value, gradient or row of the learned barrier is not finite",
+        0.0,
+        "status BACKUP, zero velocity",
+        "the next tick whose numbers are finite",
+        "tests/arc/test_learned.py::test_learned_barrier_that_is_not_finite_stops_the_robot",
+    ),
+    Fault(
         "postcheck_failed",
         "arc: post_check",
         "the command is not finite, beyond the drive's limits or not admissible",
