@@ -74,11 +74,13 @@ def _double_integrator(system: System) -> StandardFilter:
 
 
 def _adaptive_cruise(system: System) -> StandardFilter:
+    """The source's barrier, but with the closing speed only: a leader that draws away costs no room."""
+
     def full_brake(x):
-        return jnp.full(1, -cruise.MAX_FORCE) + 0.0 * x[:1]
+        return jnp.where(x[:1] > 0.0, -cruise.MAX_FORCE, 0.0)
 
     def keep(x):
-        return cruise.headway_barrier(x) - CLEARANCE
+        return along_line(system.margin(x), x[0] - x[1], cruise.SHARE_OF_G * cruise.GRAVITY) - CLEARANCE
 
     guard = OneStepGuard(system, keep, full_brake)
     return StandardFilter(AnalyticFilter(system, [cbf(system, keep, 1.0)], guard), keep, True, None)
