@@ -37,7 +37,7 @@ BOUNDS = {
     "cart_pole": Bounds(80, 1.0, 0.2),
     "planar_quadrotor_a": Bounds(100, 1.0, 0.2),
     "planar_quadrotor_b": Bounds(100, 0.8, 0.2),
-    "segway": Bounds(100, 0.8, 0.2),
+    "segway": Bounds(100, 0.9, 0.4),
 }
 EPISODES = 6
 
