@@ -13,7 +13,6 @@ answer if they do not agree with the kept rows.
 
 import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,10 +47,8 @@ LOW, HIGH = np.array([-2.95, -2.0]), np.array([-0.1, 2.0])
 ABOVE = 0.02
 """True value that a start must exceed. [m]"""
 TRANSITIONS = 1_000_000
-ALPHA = 5.0
-"""Gain of the learned barrier's filter. [1/s]"""
-GRID_ALPHA = 10.0
-"""Gain of the grid's, as in the figures that are known for it. [1/s]"""
+ALPHA = 10.0
+"""Gain of the filters with bounded inputs, as in the figures that are known for the grid's. [1/s]"""
 LEARNERS = ("vocbf", "published", "bc", "ccbf", "fisor", "bcq_lag", "cpq")
 """In the order in which they are trained."""
 KEPT = ("vocbf", "published")
@@ -95,12 +92,10 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
             if data is None and name != "references":
                 data = generate(BOAT, TRANSITIONS, 0)
                 digest = data_hash(data)
-            started = time.perf_counter()
             learned = None if name == "references" else _trained(name, data, seed, progress)
-            seconds = time.perf_counter() - started
             starts = safe_starts(LOW, HIGH, truth.value, STARTS, seed, ABOVE)
             for row in _rows(name, learned, truth, starts, data, seed):
-                row |= {"seed": seed, "from": name, "train_s": round(seconds, 1), "data_sha256": digest}
+                row |= {"seed": seed, "from": name, "data_sha256": digest}
                 rows.append(row)
                 with (HERE / "rows.jsonl").open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
@@ -160,7 +155,7 @@ def _rows(
     controllers: dict[str, tuple[Controller, Any]] = {}
     if learned is None:
         controllers["nominal"] = (unfiltered, None)
-        controllers["grid"] = (bounded_filter(BOAT, truth.value_and_gradient, GRID_ALPHA), truth.value)
+        controllers["grid"] = (bounded_filter(BOAT, truth.value_and_gradient, ALPHA), truth.value)
         controllers["grid_published"] = (published_filter(BOAT, truth.value_and_gradient, 1.0), truth.value)
     elif name == "vocbf" and learned.value_and_gradient is not None:
         controllers[name] = (bounded_filter(BOAT, learned.value_and_gradient, ALPHA), learned.value)
