@@ -140,6 +140,25 @@ def test_the_end_effector_stays_in_its_box_and_off_singularities_in_forward_dyna
     assert relaxed < 1000
 
 
+def test_an_end_effector_that_starts_outside_its_box_comes_back_in_good_order(panda):
+    low, high = np.array([0.3, -0.1, 0.3]), np.array([0.6, 0.1, 0.6])
+    filtering = TorqueFilter(panda, Workspace(box_low=low, box_high=high))
+    data, tool = panda.model.createData(), panda.model.getFrameId(panda.end_effector)
+    q, dq = panda.home + np.array([1.2, 0.3, 0.0, 0.3, 0.0, 0.0, 0.0]), np.zeros(7)
+    gaps = []
+    for _ in range(3000):
+        pin.framesForwardKinematics(panda.model, data, q)
+        at = data.oMf[tool].translation
+        gaps.append(float(np.maximum(low - at, at - high).max()))
+        held = pin.computeGeneralizedGravity(panda.model, data, q) - 2.0 * dq
+        verdict = filtering.step(q, dq, held, no_obstacles())
+        assert verdict.status != Status.BACKUP
+        q, dq = _roll(panda, q, dq, verdict.command)
+    assert gaps[0] > 0.2
+    assert np.max(-np.diff(gaps)) <= 1.1 * 0.2 * PERIOD
+    assert gaps[-1] <= 5e-3
+
+
 def test_gains_that_the_torques_cannot_honour_are_paid_for_with_speed(panda):
     """Whatever the configuration, a joint at its speed limit can brake as its position row asks."""
     data, rng = panda.model.createData(), np.random.default_rng(9)

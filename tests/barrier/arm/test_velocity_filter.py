@@ -232,6 +232,24 @@ def test_the_end_effector_stays_in_its_box_and_away_from_singularities(panda):
             assert lowest >= 1e-3 - 1e-5
 
 
+def test_an_end_effector_that_starts_outside_its_box_comes_back_in_good_order(panda):
+    low, high = np.array([0.3, -0.1, 0.3]), np.array([0.6, 0.1, 0.6])
+    filtering = VelocityFilter(panda, Workspace(box_low=low, box_high=high), PERIOD)
+    data, tool = panda.model.createData(), panda.model.getFrameId(panda.end_effector)
+    q = panda.home + np.array([1.2, 0.3, 0.0, 0.3, 0.0, 0.0, 0.0])
+    gaps = []
+    for _ in range(3000):
+        pin.framesForwardKinematics(panda.model, data, q)
+        at = data.oMf[tool].translation
+        gaps.append(float(np.maximum(low - at, at - high).max()))
+        verdict = filtering.step(q, np.zeros(7), np.zeros(7), no_obstacles())
+        assert verdict.status != Status.BACKUP
+        q = q + PERIOD * verdict.command
+    assert gaps[0] > 0.2
+    assert np.max(-np.diff(gaps)) <= 1.05 * 0.2 * PERIOD
+    assert gaps[-1] <= 1e-3
+
+
 def test_shapes_can_take_the_place_of_spheres(panda):
     things = tabletop(5)
     shapes = [Shape("sphere", (float(r),), p) for p, r in zip(things.position, things.radius, strict=True)]

@@ -31,6 +31,9 @@ from reflexarc.core.types import Array
 
 OBSTACLE, PLANE, PAIR, BOX, SINGULARITY, PRIMITIVE = range(6)
 KINDS = ("obstacle", "plane", "self-collision", "end-effector box", "singularity", "shapes")
+RECOVERY = 0.2
+"""Rate at which a comfort row is asked to recover at most: an end effector far outside its box comes back at this
+speed instead of as fast as it can. [m/s]"""
 CONCENTRIC = 1e-9
 """Distance of two centres below which there is no direction between them. [m]"""
 

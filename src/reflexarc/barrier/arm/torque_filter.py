@@ -27,7 +27,7 @@ from reflexarc.barrier.arm.gains import honoured_speed
 from reflexarc.barrier.arm.kinematics import build_tree, jacobians, move, new_motion, new_pose, place
 from reflexarc.barrier.arm.manipulability import manipulability
 from reflexarc.barrier.arm.programme import WorkingProgramme
-from reflexarc.barrier.arm.rows import BOX, SINGULARITY, Task, capacity, fill_rows, new_rows
+from reflexarc.barrier.arm.rows import BOX, RECOVERY, SINGULARITY, Task, capacity, fill_rows, new_rows
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, no_obstacles
 from reflexarc.barrier.arm.velocity_filter import all_finite
 from reflexarc.barrier.arm.verdict import ArmVerdict, Status, describe
@@ -102,8 +102,12 @@ def _rows_of_torque(
                 total += rows.gradient[i, k] * inverse[k, j]
             normals[i, j] = -total
             bias += total * nle[j]
-        offsets[i] = rows.bend[i] + linear * rows.rate[i] + square * (rows.h[i] - rows.margin[i]) - bias
-        tiers[i] = _COMFORT if rows.label[i, 0] in (BOX, SINGULARITY) else _COLLISION
+        room = rows.h[i] - rows.margin[i]
+        tiers[i] = _COLLISION
+        if rows.label[i, 0] in (BOX, SINGULARITY):
+            tiers[i] = _COMFORT
+            room = max(room, -RECOVERY * linear / square)
+        offsets[i] = rows.bend[i] + linear * rows.rate[i] + square * room - bias
     for j in range(n):
         bias = 0.0
         for k in range(n):

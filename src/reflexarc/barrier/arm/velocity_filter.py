@@ -4,7 +4,7 @@ r"""Velocity filter of an arm: the joint velocities nearest to the proposed ones
 With q' = u (relative degree 1), one row per barrier h of `rows`:
 
     minimise   sum_j w_j (u_j - target_j)^2
-    subject to dh/dq u + rate >= -alpha (h - m)                      collision, comfort
+    subject to dh/dq u + rate >= -alpha (h - m)                      collision; comfort at most 0.2 m/s
                clip(-alpha (q - q_min)) <= u <= clip(alpha (q_max - q))   to +-v_max, hard
 
 **Between the samples.** u is held for the period T. Along it h'' >= -B with B = `kinematics.curvature_bound` (a
@@ -33,7 +33,16 @@ from reflexarc.barrier.arm.kinematics import (
 )
 from reflexarc.barrier.arm.primitives import PrimitiveRows
 from reflexarc.barrier.arm.programme import WorkingProgramme
-from reflexarc.barrier.arm.rows import BOX, PRIMITIVE, SINGULARITY, Task, capacity, fill_rows, new_rows
+from reflexarc.barrier.arm.rows import (
+    BOX,
+    PRIMITIVE,
+    RECOVERY,
+    SINGULARITY,
+    Task,
+    capacity,
+    fill_rows,
+    new_rows,
+)
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, no_obstacles
 from reflexarc.barrier.arm.verdict import ArmVerdict, Status, describe
 from reflexarc.barrier.qp import FilterQp, Tier
@@ -113,8 +122,10 @@ def _rows_of_velocity(
         for j in range(q.shape[0]):
             normals[i, j] = -rows.gradient[i, j]
         offsets[i] = task.alpha * (rows.h[i] - rows.margin[i]) + rows.rate[i] - delay_margin
-        kind = rows.label[i, 0]
-        tiers[i] = _COMFORT if kind in (BOX, SINGULARITY) else _COLLISION
+        tiers[i] = _COLLISION
+        if rows.label[i, 0] in (BOX, SINGULARITY):
+            tiers[i] = _COMFORT
+            offsets[i] = max(offsets[i], -RECOVERY)
     return found
 
 
