@@ -6,15 +6,16 @@ wins, and the stopping barrier's exact condition is enforced after it. A barrier
 matches the bytes of its file is refused, unless the configuration says `allow_uncertified`; every verdict then says so.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig, LearnedConfig
+from reflexarc.barrier.certify.certificate import Certificate
+from reflexarc.barrier.certify.gate import matching_certificate
 from reflexarc.barrier.compiled import pack
 from reflexarc.barrier.encounter import STATE
+from reflexarc.barrier.encounter_certificate import system_hash
 from reflexarc.barrier.encounter_rows import (
     CLOSING,
     GAP,
@@ -104,18 +105,14 @@ class LearnedRows:
         learned = config.learned
         path = barrier_path(learned.file)
         barrier = load_barrier(path, STATE)
-        if barrier.system.split("/")[0] != config.robot and not barrier.system.startswith(f"{config.robot}_"):
+        if barrier.system != config.robot and not barrier.system.startswith(f"{config.robot}_"):
             raise ModelError(
                 f"{path}: the barrier is for {barrier.system!r}, this arc drives {config.robot!r}; refused"
             )
-        from reflexarc.barrier.certify.gate import (  # noqa: PLC0415 - only with a learned barrier
-            matching_certificate,
-        )
-
         self.uncertified = False
         try:
             certificate = matching_certificate(path)
-            _same_rows(certificate.claims["scenario"], learned, path)
+            _same_rows(certificate, learned, row_parameters(learned, robot, barrier, path), robot, path)
             barrier = barrier.shifted(barrier.delta + certificate.delta)
         except ModelError as error:
             if not learned.allow_uncertified:
@@ -204,18 +201,26 @@ class LearnedRows:
         )
 
 
-def _same_rows(claim: Mapping[str, Any], learned: LearnedConfig, path: Path) -> None:
-    """Refuse a certificate that was made with other rows.
+def _same_rows(
+    certificate: Certificate, learned: LearnedConfig, rows: RowParameters, robot: BaseRobot, path: Path
+) -> None:
+    """Refuse a certificate that was made with other rows, another robot or another population.
 
     Raises:
-        ModelError: alpha or the counted share of the residual bound differ from those of the claim.
+        ModelError: something that the claim depends on differs.
     """
+    claim = certificate.claims["scenario"]
     for key, value in (("alpha", learned.alpha), ("model_error", learned.residual_share)):
         if claim[key] != value:
             name = {"alpha": "alpha", "model_error": "residual_share"}[key]
             raise ModelError(
                 f"{path}: the certificate was made with {name} {claim[key]:g}, learned.{name} is {value:g}"
             )
+    if certificate.system["sha256"] != system_hash(path, rows, robot):
+        raise ModelError(
+            f"{path}: the certificate was made with other rows (horizon_s, reach_m, sigmas), another robot or other "
+            "encounters"
+        )
 
 
 def _shorter(wanted: float, reached_value: float) -> float:
