@@ -63,8 +63,10 @@ NAMES = {
     "published": "V-OCBF as published (gain 1)",
     "published_bounded": "V-OCBF as published, bounded inputs in the QP (gain 1)",
     "bc": "behaviour cloning",
-    "ccbf": "CCBF",
+    "ccbf": "CCBF, bounded inputs in the QP, its own gain 1",
+    "ccbf_fast": "CCBF, bounded inputs in the QP, gain 10",
     "fisor": "FISOR",
+    "fisor_value": "FISOR's value, bounded inputs in the QP, gain 1",
     "bcq_lag": "BCQ-Lagrangian",
     "cpq": "CPQ",
 }
@@ -169,8 +171,11 @@ def _rows(
     elif name == "ccbf" and learned.value_and_gradient is not None:
         gain = float(learned.config["alpha"])
         controllers[name] = (bounded_filter(BOAT, learned.value_and_gradient, gain), learned.value)
+        controllers["ccbf_fast"] = (bounded_filter(BOAT, learned.value_and_gradient, ALPHA), learned.value)
     elif learned.policy is not None:
         controllers[name] = (_policy(learned.policy), learned.value if name == "fisor" else None)
+    if name == "fisor" and learned is not None and learned.value_and_gradient is not None:
+        controllers["fisor_value"] = (bounded_filter(BOAT, learned.value_and_gradient, 1.0), learned.value)
     rows = []
     for key, (controller, value) in controllers.items():
         outcome = simulate(BOAT, starts, controller, clip=True)
@@ -338,8 +343,8 @@ def _plot(truth: GridValue, path: Path) -> None:
             handles += ax.plot(
                 [], [], color=colour, linewidth=1.2, linestyle="--", label=NAMES[name].split(",")[0]
             )
-    ax.set(xlim=(-2.2, 0.4), ylim=(-2.0, 1.3), xlabel="x [m]", ylabel="y [m]", aspect="equal")
+    ax.set(xlim=(-2.4, 1.2), ylim=(-2.0, 1.3), xlabel="x [m]", ylabel="y [m]", aspect="equal")
     ax.set_title("Boat: where the value is zero. The current pushes to the right.", fontsize=10)
-    ax.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
+    ax.legend(handles=handles, frameon=False, fontsize=9, loc="center right")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boat: its exact value, and the committed barrier against it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from reflexarc.robots.systems import SYSTEMS
 
 BOAT = SYSTEMS["boat"]
 WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "barriers" / "boat" / "barrier.safetensors"
+ROWS = WEIGHTS.parents[3] / "benchmarks" / "barrier" / "learning" / "rows.jsonl"
 LOW, HIGH = np.array([-2.95, -2.0]), np.array([-0.1, 2.0])
 
 
@@ -83,6 +85,21 @@ def test_the_committed_barrier_calls_nothing_safe_that_its_data_did_not_show():
     barrier = load_barrier(WEIGHTS)
     away = np.array([[-5.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, -4.0], [4.0, 4.0]])
     assert (barrier.values(away) < 0.0).all()
+
+
+def test_the_kept_study_meets_the_promised_figures():
+    rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
+
+    def mean(controller, figure):
+        return np.mean([r[figure] for r in rows if r["controller"] == controller])
+
+    assert mean("grid", "violations") == 0.0
+    assert mean("vocbf", "violations") <= 0.005
+    assert mean("vocbf", "return") >= -663.6 and mean("vocbf", "return") >= 1.05 * mean("grid", "return")
+    assert mean("vocbf", "false_safe_ring") < 0.1
+    assert mean("published", "violations") > mean("vocbf", "violations")
+    assert mean("published", "return") < mean("vocbf", "return")
+    assert all(r["starts"] == 1000 for r in rows)
 
 
 def test_a_grid_that_does_not_fit_the_system_is_refused():
