@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The learned barrier in the arc: refused, stopped, or beside the stopping barrier with the more restrictive one winning."""
+"""The learned barrier in the arc: refused, stopped, or beside the stopping barrier, the more restrictive winning."""
 
 import subprocess
 import sys
@@ -46,12 +46,12 @@ def random_barrier(seed, form="min", activation="tanh", members=3, sizes=(6, 24,
         return Mlp(
             tuple(rng.normal(size=(b, a)) / np.sqrt(a) for a, b in pairs),
             tuple(0.3 * rng.normal(size=b) for _, b in pairs),
-            activation,
+            activation,  # pyright: ignore[reportArgumentType]
         )
 
     nets = tuple(mlp() for _ in range(members))
     centre, scale = rng.normal(size=6), rng.uniform(0.5, 2.0, 6)
-    return LearnedBarrier(nets, form, centre, scale, 0.1, "segway_e1_test", STATE, RECIPE)
+    return LearnedBarrier(nets, form, centre, scale, 0.1, "segway_e1_test", STATE, RECIPE)  # pyright: ignore[reportArgumentType]
 
 
 def arc_with(barrier, folder, **learned):
@@ -155,9 +155,7 @@ def test_delivery_robots_own_barrier_is_certified():
 def test_learned_barrier_that_is_not_finite_stops_the_robot(tmp_path):
     huge = Mlp((np.full((4, 6), 1e200), np.full((1, 4), 1e200)), (np.zeros(4), np.zeros(1)), "relu")
     barrier = LearnedBarrier((huge,), "min", np.zeros(6), np.ones(6), 0.0, "segway_e1_test", STATE, RECIPE)
-    verdict = arc_with(barrier, tmp_path).tick(
-        state([(4.0, 1.0, 0.0, 0.0)]), proposal(1.5), Mode.NORMAL, 0.0
-    )
+    verdict = arc_with(barrier, tmp_path).tick(state([(4.0, 1.0, 0.0, 0.0)]), proposal(1.5), Mode.NORMAL, 0.0)
     assert verdict.status is Status.BACKUP
     assert verdict.faults == ("learned_failed",)
     assert not verdict.command.any()
@@ -167,9 +165,7 @@ def test_learned_barrier_that_is_not_finite_stops_the_robot(tmp_path):
 def test_generous_learned_barrier_changes_nothing(arc, tmp_path):
     both = arc_with(linear([0.0, 0, 0, 0, -0.01, 0], 100.0), tmp_path)
     for people in ([], [(0.9, 0.0, 0.0, 0.0)], [(1.8, 0.3, -0.5, 0.0), (3.0, -1.0, 0.0, 0.5)]):
-        alone, beside = (
-            a.tick(state(people), proposal(1.5, 0.2), Mode.NORMAL, 0.0) for a in (arc, both)
-        )
+        alone, beside = (a.tick(state(people), proposal(1.5, 0.2), Mode.NORMAL, 0.0) for a in (arc, both))
         assert beside.command == pytest.approx(alone.command, abs=1e-9)
         assert beside.margin == pytest.approx(alone.margin, abs=1e-9)
         assert [i.stage for i in beside.interventions] == [i.stage for i in alone.interventions]
@@ -220,7 +216,10 @@ def test_nonsense_from_a_learned_barrier_never_makes_the_robot_less_safe(nonsens
 @given(PEOPLE, st.floats(-4, 4), st.floats(-2, 2), st.floats(-1, 3))
 def test_equal_ticks_give_equal_verdicts_with_a_learned_barrier(nonsense, people, v, omega, speed):
     first, second = (
-        (nonsense.reset(), nonsense.tick(state(people, twist=(speed, 0.1)), proposal(v, omega), Mode.NORMAL, 0.0))[1]
+        (
+            nonsense.reset(),
+            nonsense.tick(state(people, twist=(speed, 0.1)), proposal(v, omega), Mode.NORMAL, 0.0),
+        )[1]
         for _ in range(2)
     )
     assert first.command.tobytes() == second.command.tobytes()
@@ -237,7 +236,9 @@ def test_arc_with_a_learned_barrier_needs_no_jax():
         "import sys; from reflexarc.arc import ArcConfig, build_arc; "
         "build_arc(ArcConfig.from_dict({'learned': {'enabled': True}})); print('jax' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
     assert answer.stdout.strip() == "False"
 
 

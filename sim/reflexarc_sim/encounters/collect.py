@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log runs of a scenario with an exploring policy: `python -m reflexarc_sim.encounters.collect FOLDER --seeds 5000 5040`.
+"""Log runs of a scenario with an exploring policy.
+
+    python -m reflexarc_sim.encounters.collect FOLDER --seeds 5000 5044
 
 Even seeds run with the arc, odd ones without, so that the data hold careful and careless motion alike. Each
 seed draws its own cruise speed and number of pedestrians.

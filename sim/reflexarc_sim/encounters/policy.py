@@ -92,4 +92,4 @@ class ExploringPolicy:
         kind = rng.choice(4, p=(0.3, 0.4, 0.2, 0.1))
         speed = (0.0, rng.uniform(1.0, c.max_speed_m_s), rng.uniform(0.3, 1.5), rng.uniform(-0.5, 0.0))[kind]
         turn = rng.uniform(0.6, c.max_yaw_rate_rad_s) * rng.choice((-1.0, 1.0))
-        return np.array((speed, turn if kind == 2 else 0.2 * turn * rng.uniform()))  # noqa: PLR2004 - the third kind
+        return np.array((speed, turn if kind == 2 else 0.2 * turn * rng.uniform()))

@@ -2,8 +2,8 @@
 """Transitions from replayed people: recorded paths of pedestrians, a robot that drives at random beside them.
 
 Logged runs hold few near misses, because people give way and the robot brakes. A replay takes a recorded piece of
-somebody's path, turns and moves it, and lets a robot with the drive's limits drive past, brake or speed up at random. The
-person does not react to it, as a distracted one would not. People's motion is recorded; the robot's is simulated as
+somebody's path, turns and moves it, and lets a robot with the drive's limits drive past, brake or speed up at random.
+The person does not react to it, as a distracted one would not. People's motion is recorded; the robot's is simulated as
 a unicycle whose speed and yaw rate follow held accelerations exactly.
 """
 
@@ -31,7 +31,7 @@ def recorded_paths(runs: Sequence[EncounterRun], samples: int, rng: np.random.Ge
     for run in runs:
         position, velocity = tracks(run)
         for k in range(position.shape[1]):
-            known = np.isfinite(velocity[:, k]).all(axis=1)
+            known = np.asarray(np.isfinite(velocity[:, k]).all(axis=1))
             for start in rng.permutation(max(0, len(known) - samples))[:40]:
                 if known[start : start + samples].all():
                     path = position[start : start + samples, k]
@@ -102,7 +102,7 @@ def _turned(vectors: Array, angle: Array) -> Array:
 def _wish(rng: np.random.Generator, count: int, robot: BaseRobot) -> Array:
     """Draw twists that the robot tries to reach: two of five stop, the others drive anyhow."""
     wish = np.column_stack((rng.uniform(-0.3, 2.6, count), rng.uniform(-1.2, 1.2, count)))
-    stops = rng.random(count) < 0.4  # noqa: PLR2004 - two of five
+    stops = rng.random(count) < 0.4
     wish[stops, 0] = 0.0
     wish[stops & (rng.random(count) < 0.5), 1] = 0.0
     return wish

@@ -3,7 +3,8 @@
 
 RUNS holds the logs of `reflexarc_sim.encounters.collect`, FOLDER the `recipe.yaml`. Written into FOLDER:
 `barrier.safetensors`, `encounters.npz` (the held-out population), `certificate.json` and `log.json`.
-`--weights FILE` skips the training and takes a barrier that has been learned already; `--check` recomputes the certificate.
+`--weights FILE` skips the training and takes a barrier that has been learned already; `--check` recomputes the
+certificate.
 """
 
 import argparse

@@ -61,7 +61,7 @@ def pair_transitions(run: EncounterRun, every: int = 2, reach: float = RANGE) ->
     twist_rate = (run.twist[every:] - run.twist[:-every]) / dt
     for path in states:
         near = np.hypot(path[:, 0], path[:, 1]) <= reach
-        known = np.isfinite(path).all(axis=1)
+        known = np.asarray(np.isfinite(path).all(axis=1))
         good = near[:-every] & known[:-every] & known[every:]
         for offset in range(every):
             index = np.arange(offset, len(path) - every, every)

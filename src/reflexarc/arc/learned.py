@@ -19,9 +19,9 @@ from reflexarc.barrier.encounter_certificate import system_hash
 from reflexarc.barrier.encounter_rows import (
     CLOSING,
     GAP,
-    N,
     SOURCE,
     VALUE,
+    N,
     RowParameters,
     encounter_rows,
     reached,

@@ -9,8 +9,8 @@ While the person's velocity over ground is constant,
 
     x' = vx - v + omega y,   y' = vy - omega x,   vx' = omega vy,   vy' = -omega vx,   v' = a,   omega' = alpha,
 
-which is affine in the input. What people do beyond it is a residual that is measured on the logs and enters the barrier's
-row as a robust term.
+which is affine in the input. What people do beyond it is a residual that is measured on the logs and enters the
+barrier's row as a robust term.
 
 Signed margin, with the gap d between footprint and disc and the speed below which the robot counts as standing:
 

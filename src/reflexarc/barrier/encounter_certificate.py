@@ -30,8 +30,8 @@ from reflexarc.barrier.encounter import margins
 from reflexarc.barrier.encounter_rollout import (
     STEP,
     Encounters,
-    RollParameters,
     Rolled,
+    RollParameters,
     draw,
     load_encounters,
     roll,
@@ -39,7 +39,6 @@ from reflexarc.barrier.encounter_rollout import (
 from reflexarc.barrier.encounter_rows import RowParameters
 from reflexarc.barrier.learned import LearnedBarrier, file_hash, load_barrier
 from reflexarc.core.errors import ModelError
-from reflexarc.core.types import Array
 from reflexarc.robots import BaseRobot
 
 ENCOUNTERS = "encounters.npz"
@@ -240,7 +239,7 @@ def _rng(digest: str) -> np.random.Generator:
 def _start(
     encounters: Encounters,
     judged: Judged,
-    violating: Array,
+    violating: np.ndarray,
     barrier: LearnedBarrier,
     robot: BaseRobot,
     digest: str,

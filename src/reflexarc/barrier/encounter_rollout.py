@@ -127,11 +127,11 @@ class Episodes:
 
 
 def draw(encounters: Encounters, rng: np.random.Generator) -> Episodes:
-    """Add tasks to encounters: speeds of 0.5 to 2 m/s, turns of up to 0.8 rad/s; every second one goes for the person."""
+    """Add tasks to encounters: 0.5 to 2 m/s, turns of up to 0.8 rad/s; every second one goes for the person."""
     count = len(encounters)
     steps = int(round((encounters.path.shape[1] - 1) * encounters.period / STEP))
     proposal = np.column_stack((rng.uniform(0.5, 2.0, count), rng.uniform(-0.8, 0.8, count)))
-    return Episodes(encounters, proposal, rng.random(count) < 0.5, rng.standard_normal((count, steps, 4)))  # noqa: PLR2004
+    return Episodes(encounters, proposal, rng.random(count) < 0.5, rng.standard_normal((count, steps, 4)))
 
 
 class Rolled(NamedTuple):
@@ -196,7 +196,7 @@ def _ramp(now, wanted, up, down):
 
 @numba.njit(cache=True)
 def _filtered(forward, yaw, row, twist, p, robot):
-    """Project the proposal onto the row within 0 .. forward and the drive's yaw rate; shorten it if that is not enough."""
+    """Project the proposal onto the row, within 0 .. forward and the drive's yaw rate; shorten it if need be."""
     if row[STAND] == 1.0:
         return 0.0, yaw
     near_v, near_w = reached(forward, yaw, twist, p)

@@ -10,11 +10,11 @@ condition dV/dt >= -alpha V becomes one row of the command:
     r = grad_x V . f(x) - s sum_i |dV/dx_i| e_i
 
 Outside its safe set (V_m <= 0) the barrier's slope is worth little: if the person comes nearer by more than
-COMING, or touches, the row asks to stand, u_v = 0, which is what the barrier calls safe always; V_m is never taken above the exact
-gap. Here f is the drift of the pair's equations of motion, the measured residual bound e per coordinate (learned on the logs),
-the share s of it that is counted, and the track's standard deviations. The equality sign marks the boundary; a row
-whose right side is below zero at u = 0 is moved until standing still satisfies it, because standing still must always
-be admissible (passive safety): then the row only asks not to move that way.
+COMING, or touches, the row asks to stand, u_v = 0, which is what the barrier calls safe always; V_m is never taken
+above the exact gap. Here f is the drift of the pair's equations of motion, e the residual bound per coordinate that was
+measured on the logs, s the share of it that counts, sigma the track's standard deviations. A row whose right side is
+below zero is moved to zero, because standing still must always be admissible (passive safety): then it only asks not
+to move that way.
 """
 
 import math

@@ -77,7 +77,7 @@ def speed_figure(log: RunLog, stages: tuple[str, ...]) -> str:
 
 
 def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
-    """Draw the margin h of the stopping barrier and the learned barrier V over time; below zero the safe set is left."""
+    """Draw the stopping barrier's margin h and the learned barrier V over time; below zero the safe set is left."""
     learned = bool(np.isfinite(log.learned_margin).any())
     with mpl.rc_context(style.SETTINGS):
         figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.3))
