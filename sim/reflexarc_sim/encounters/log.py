@@ -56,7 +56,8 @@ def load_run(path: Path) -> EncounterRun:
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = [data[key].astype(np.float64) for key in ("time", "pose", "twist", "command", "people")]
-            return EncounterRun(*arrays, json.loads(str(data["about"])))
+            time, pose, twist, command, people = arrays
+            return EncounterRun(time, pose, twist, command, people, json.loads(str(data["about"])))
     except (OSError, KeyError, ValueError) as error:
         raise RecordingError(f"{path}: no log of encounters ({error!r})") from error
 
