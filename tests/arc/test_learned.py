@@ -152,6 +152,7 @@ def test_delivery_robots_own_barrier_is_certified():
     assert np.isfinite(verdict.learned_margin)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_learned_barrier_that_is_not_finite_stops_the_robot(tmp_path):
     huge = Mlp((np.full((4, 6), 1e200), np.full((1, 4), 1e200)), (np.zeros(4), np.zeros(1)), "relu")
     barrier = LearnedBarrier((huge,), "min", np.zeros(6), np.ones(6), 0.0, "segway_e1_test", STATE, RECIPE)

@@ -43,18 +43,20 @@ def write_recording(
     change: Callable[[int, dict], None] | None = None,
     finish: bool = True,
     chunk_size: int = 16384,
+    learned: bool = False,
 ) -> list[Verdict]:
     """Drive the arc past a crossing pedestrian and record everything; return the verdicts.
 
     `change(seq, verdict message)` may falsify a verdict before it is written.
     """
-    arc = build_arc(ArcConfig.from_dict(CONFIG))
-    inputs = ArcInputs(ArcConfig.from_dict(CONFIG), needs_map=True)
+    beside = {"learned": {"enabled": True}} if learned else {}
+    arc = build_arc(ArcConfig.from_dict(CONFIG | beside))
+    inputs = ArcInputs(ArcConfig.from_dict(CONFIG | beside), needs_map=True)
     verdicts = []
     writer = Writer(str(path), chunk_size=chunk_size)
     schemas = {topic: writer.register_msgdef(name, definition(name)) for topic, name in TYPES.items()}
     writer.add_metadata("reflexarc", {"scenario": "test", "seed": "3"})
-    scenario = {"name": "test", "robot": "segway_e1", "arc": {"enabled": True, "rate_hz": 200.0}}
+    scenario = {"name": "test", "robot": "segway_e1", "arc": {"enabled": True, "rate_hz": 200.0, **beside}}
     writer.add_attachment(0, 0, ATTACHMENT, "text/yaml", yaml.safe_dump(scenario).encode())
     arrived = 0
 

@@ -30,6 +30,13 @@ def test_the_replayed_run_contains_interventions(recorded):
     assert sum(bool(entry.message.interventions) for entry in verdicts) > 50
 
 
+def test_a_recording_with_the_learned_barrier_replays_bit_for_bit(tmp_path):
+    path = tmp_path / "learned.mcap"
+    verdicts = write_recording(path, seconds=1.0, learned=True)
+    assert any(math.isfinite(verdict.learned_margin) for verdict in verdicts)
+    assert main(["replay", str(path)]) == 0
+
+
 def _next(value: float) -> float:
     return math.nextafter(value, math.inf)
 
@@ -40,6 +47,8 @@ def _next(value: float) -> float:
         ("command", lambda m: m["command"]["linear"].update(x=_next(m["command"]["linear"]["x"]))),
         ("margin", lambda m: m.update(margin=_next(m["margin"]))),
         ("slack", lambda m: m.update(slack=m["slack"] + 1e-12)),
+        ("learned_margin", lambda m: m.update(learned_margin=0.5)),
+        ("uncertified", lambda m: m.update(uncertified=True)),
         ("status", lambda m: m.update(status=(m["status"] + 1) % 2)),
         ("faults", lambda m: m.update(faults=["state_stale"])),
     ],
