@@ -177,6 +177,8 @@ VERDICTS = st.builds(
         max_size=3,
     ).map(tuple),
     faults=st.lists(st.sampled_from(["state_stale", "frame_mismatch"]), max_size=2).map(tuple),
+    learned_margin=NUMBERS,
+    uncertified=st.booleans(),
     time_used=LENGTHS,
     stage_times=st.lists(LENGTHS, max_size=6).map(tuple),
 )
