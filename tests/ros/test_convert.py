@@ -189,7 +189,7 @@ def without_nul(text):
     return text.replace("\0", "")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(VERDICTS, RECORDS)
 def test_verdict(verdict, record):
     from reflexarc_nodes.convert import verdict_to
