@@ -77,6 +77,9 @@ class VocbfConfig:
     anneal: float = 0.4
     """Share of the training after which the discount is 1."""
     polyak: float = 0.01
+    anchor: bool = True
+    """Whether the last margin of a path that ends for good is its value; else the value of its last state is learned.
+    False where leaving the recorded region must not count as an escape."""
     support: bool = True
     """Whether a further network lowers the value where there are no data."""
     support_depth: float = 0.2
@@ -120,7 +123,7 @@ def train(
     after = jnp.asarray((data.next_x - centre) / scale, dtype=jnp.float32)
     margin = jnp.asarray(data.margin / unit, dtype=jnp.float32)
     terminal_margin = jnp.asarray(data.next_margin / unit, dtype=jnp.float32)
-    terminal = jnp.asarray(data.terminal)
+    terminal = jnp.asarray(data.terminal & c.anchor)
     paths = [compose(data, k) for k in c.compose]
     ends = jnp.asarray(np.stack([p.end for p in paths]), dtype=jnp.int32)
     least = jnp.asarray(np.stack([p.least for p in paths]) / unit, dtype=jnp.float32)
