@@ -48,7 +48,7 @@ class BarrierConfig:
         2.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered"
     )
     obstacle_acceleration_m_s2: float = quantity(
-        1.0, unit="m/s^2", low=0.0, high=10.0, doc="acceleration a pedestrian may add while the robot brakes"
+        2.0, unit="m/s^2", low=0.0, high=10.0, doc="acceleration a pedestrian may add while the robot brakes"
     )
     creep_speed_m_s: float = quantity(
         0.05, unit="m/s", low=0.0, high=0.1, doc="below this the robot counts as standing"
