@@ -98,7 +98,9 @@ def contact(start=1.0, speed=0.5, kind=ContactClass.PEDESTRIAN, impulse=30.0):
 def verdict(now, command=(1.0, 0.0), changed=False, used=1e-4, faults=()):
     why = (Intervention("barrier", "because", 0.5),) if changed else ()
     status = Status.FILTERED if changed else Status.PASSED
-    return Verdict(now, np.array(command), status, Mode.NORMAL, 1.0, 0.0, math.nan, why, faults, time_used=used)
+    return Verdict(
+        now, np.array(command), status, Mode.NORMAL, 1.0, 0.0, math.nan, why, faults, time_used=used
+    )
 
 
 def test_contact_counts_as_moving_above_a_tenth_of_a_metre_per_second():
