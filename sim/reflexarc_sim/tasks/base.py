@@ -40,8 +40,8 @@ class SafeTask(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def period(self) -> float:
-        """Time of one step. [s]"""
-        raise NotImplementedError
+        """Time of one step; every task states its own. [s]"""
+        raise NotImplementedError(f"{type(self).__name__} must define `period`")
 
     def render(self) -> np.ndarray | None:
         """Return a picture of shape (256, 256, 3), or None without a render mode."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
+from reflexarc.robots.arm import Arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,18 @@ class Workspace:
 def table(height: float) -> Array:
     """Return the half-space z >= height as one row of `Workspace.planes`, shape (1, 4)."""
     return np.array([[0.0, 0.0, 1.0, float(height)]])
+
+
+def check_call(arm: Arm, most: int, q: Array, dq: Array, target: Array, obstacles: SphereObstacles) -> None:
+    """Refuse a call of a filter whose arrays do not belong to `arm`, each of shape (n,).
+
+    Raises:
+        ConfigError: a wrong shape, or more than `most` obstacles; the message says what was expected.
+    """
+    shape = (arm.n,)
+    if q.shape != shape or dq.shape != shape or target.shape != shape:
+        raise ConfigError(
+            f"{arm.name} has {arm.n} joints; q, dq and target have shapes {q.shape}, {dq.shape}, {target.shape}"
+        )
+    if len(obstacles) > most:
+        raise ConfigError(f"{len(obstacles)} obstacles, the filter was built for {most}")

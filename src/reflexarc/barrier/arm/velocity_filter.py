@@ -43,7 +43,7 @@ from reflexarc.barrier.arm.rows import (
     fill_rows,
     new_rows,
 )
-from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, no_obstacles
+from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, check_call, no_obstacles
 from reflexarc.barrier.arm.verdict import ArmVerdict, Status, describe
 from reflexarc.barrier.qp import FilterQp, Tier
 from reflexarc.core.errors import ConfigError
@@ -241,13 +241,7 @@ class VelocityFilter:
             ConfigError: a wrong shape, or more obstacles than the filter has room for.
         """
         started = time.perf_counter()
-        n = self.arm.n
-        if q.shape != (n,) or dq.shape != (n,) or target.shape != (n,):
-            raise ConfigError(
-                f"{self.arm.name} has {n} joints; q, dq and target have shapes {q.shape}, {dq.shape}, {target.shape}"
-            )
-        if len(obstacles) > self._most:
-            raise ConfigError(f"{len(obstacles)} obstacles, the filter was built for {self._most}")
+        check_call(self.arm, self._most, q, dq, target, obstacles)
         # Own copies: contiguous and writable, whatever the caller's arrays are.
         self._state[0], self._state[1], self._state[2] = q, dq, target
         q, dq, target = self._state
