@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = "https://pypi.org/simple"
 LOCKS = {
-    "requirements.lock": ("sim", "solvers", "learn", "arms", "gym", "dev"),
+    "requirements.lock": ("sim", "solvers", "learn", "plan", "arms", "gym", "dev"),
     "requirements-ros.lock": ("ros",),
     "requirements-bench.lock": ("bench",),
 }
@@ -33,6 +33,13 @@ LEFT_OUT = (
     "vtk",
 )
 """The window of jupedsim's viewer: 1.2 GB that a crowd without a window never imports."""
+OVERRIDES = """\
+setuptools<80
+matplotlib>=3.9
+shapely>=2.0
+"""
+"""One version for all files: colcon needs setuptools below 80; immrax asks for older versions of the two libraries that it
+only draws with."""
 HEADER = """\
 # Written by tools/lock.py from pyproject.toml. Do not edit.
 # Install with: pip install --no-deps --require-hashes {files}
@@ -81,8 +88,7 @@ def main() -> int:
     files: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        # colcon needs setuptools below 80; one version for all files
-        (scratch / "override.txt").write_text("setuptools<80\n", encoding="utf-8")
+        (scratch / "override.txt").write_text(OVERRIDES, encoding="utf-8")
         for name, wanted in LOCKS.items():
             extras += wanted
             files.append(f"-r {name}")

@@ -4,8 +4,8 @@
 #   sh tools/system_packages.sh --list   only print them
 set -eu
 
-# Compilers for the messages, headers and venv for Python.
-needed="cmake g++ gcc git make python3 python3-dev python3-venv"
+# Compilers for the messages, headers and venv for Python; libgmp-dev for a peer of the benchmarks that builds from source.
+needed="cmake g++ gcc git libgmp-dev make python3 python3-dev python3-venv"
 # Headless rendering in Mesa's software; without it everything but pictures works.
 rendering="libegl1 libgl1"
 
