@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
     from reflexarc.barrier.learn.dataset import data_hash, save_dataset  # noqa: PLC0415 - needs JAX, lazy
     from reflexarc.barrier.learn.learner import LEARNERS, learner  # noqa: PLC0415
-    from reflexarc.barrier.learn.training import Checkpoint  # noqa: PLC0415
+    from reflexarc.core.training import Checkpoint  # noqa: PLC0415
 
     recipe = _recipe(args)
     name = recipe["learner"]

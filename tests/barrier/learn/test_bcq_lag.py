@@ -10,8 +10,8 @@ from reflexarc.barrier.learn.bcq_lag import BcqLagConfig, _Networks, train
 from reflexarc.barrier.learn.behaviour import cvae_loss, decode, draw_latents, init_cvae
 from reflexarc.barrier.learn.descent import descend
 from reflexarc.barrier.learn.networks import init_mlp
-from reflexarc.barrier.learn.training import fit
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import fit
 
 SMALL = {
     "steps": 1500,

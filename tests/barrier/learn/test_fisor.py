@@ -10,8 +10,8 @@ from reflexarc.barrier.learn.behaviour import denoise, diffusion_loss, init_diff
 from reflexarc.barrier.learn.descent import descend
 from reflexarc.barrier.learn.fisor import FisorConfig, _Networks, train, with_binary_margin
 from reflexarc.barrier.learn.replay import replay
-from reflexarc.barrier.learn.training import fit
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import fit
 
 SMALL = {
     "steps": 2500,

@@ -11,9 +11,9 @@ from safetensors.numpy import load_file
 from tests.barrier.learn.oracles import sliding, transitions
 
 from reflexarc.barrier.learn.networks import expectile_loss
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.vocbf import discount, train
 from reflexarc.core.errors import ConfigError, ModelError
+from reflexarc.core.training import Checkpoint, fit
 
 SMALL = {
     "steps": 1500,

@@ -16,8 +16,8 @@ import optax
 
 from reflexarc.barrier.learn.learner import Learned, Progress, config_from
 from reflexarc.barrier.learn.networks import apply_mlp, init_mlp, scaling
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions
+from reflexarc.core.training import Checkpoint, fit
 from reflexarc.core.types import Array
 
 

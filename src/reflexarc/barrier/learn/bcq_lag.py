@@ -38,9 +38,9 @@ from reflexarc.barrier.learn.replay import (
     longest_recording,
     replay,
 )
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import Checkpoint, fit
 from reflexarc.core.types import Array
 
 

@@ -31,9 +31,9 @@ from reflexarc.barrier.learn.descent import descend
 from reflexarc.barrier.learn.learner import Learned, Progress, config_from
 from reflexarc.barrier.learn.networks import apply_mlp, init_mlp
 from reflexarc.barrier.learn.replay import Scaling, scaling_of
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions, compose
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import Checkpoint, fit
 from reflexarc.core.types import Array
 
 

@@ -24,9 +24,9 @@ import optax
 from reflexarc.barrier.learn.calibration import hold_out
 from reflexarc.barrier.learn.learner import config_from
 from reflexarc.barrier.learn.networks import Params, apply_mlp, init_mlp, scaling
-from reflexarc.barrier.learn.training import fit
 from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import fit
 from reflexarc.core.types import Array
 
 

@@ -42,10 +42,10 @@ from reflexarc.barrier.learn.networks import (
     to_mlp,
 )
 from reflexarc.barrier.learn.replay import Rows, Scaling, apply_critics, replay
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.barrier.learned import LearnedBarrier
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import Checkpoint, fit
 from reflexarc.core.types import Array
 
 

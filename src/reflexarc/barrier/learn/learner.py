@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from reflexarc.barrier.learn.training import Checkpoint
 from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.barrier.learned import LearnedBarrier
 from reflexarc.core.errors import ConfigError, UnknownNameError
+from reflexarc.core.training import Checkpoint
 from reflexarc.core.types import Array
 
 Progress = Callable[[int, int, Mapping[str, float]], None]

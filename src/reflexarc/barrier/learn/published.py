@@ -30,9 +30,9 @@ from reflexarc.barrier.learn.networks import (
     init_mlp,
     to_mlp,
 )
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions
 from reflexarc.barrier.learned import LearnedBarrier
+from reflexarc.core.training import Checkpoint, fit
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,10 @@ from reflexarc.barrier.learn.networks import (
     to_mlps,
 )
 from reflexarc.barrier.learn.support import Support
-from reflexarc.barrier.learn.training import Checkpoint, fit
 from reflexarc.barrier.learn.transitions import Transitions, compose
 from reflexarc.barrier.learned import Activation, Form, LearnedBarrier
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.training import Checkpoint, fit
 
 
 @dataclass(frozen=True)
