@@ -7,8 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import bootstrap
 
+from reflexarc.core.intervals import clopper_pearson
 from reflexarc_sim.lockstep import run as run_lockstep
 from reflexarc_sim.scenario import load_scenario
 
@@ -91,8 +92,7 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _rate_interval(count: int, total: int) -> list[float] | None:
     if total == 0:
         return None
-    interval = binomtest(count, total).proportion_ci(0.95, "exact")
-    return [round(float(interval.low), 4), round(float(interval.high), 4)]
+    return [round(end, 4) for end in clopper_pearson(count, total, 0.05)]
 
 
 def _mean_interval(values: list[float]) -> dict[str, Any]:
