@@ -10,6 +10,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from reflexarc.cli import main
 from reflexarc.core.errors import ConfigError, ModelError, PlantError, UnknownNameError
 from reflexarc.core.paths import models_dir
 from reflexarc.reach.blackbox import BlackBox, ensemble, from_closed_loop, from_mujoco, sample
@@ -397,6 +398,29 @@ def test_a_mujoco_model_is_learned_by_recipe_and_the_written_recipe_finds_it_aga
 def test_a_recipe_that_is_not_acceptable_is_refused_with_the_reason(tmp_path, content, error, words):
     with pytest.raises(error, match=words):
         train_density(recipe(tmp_path, **content), tmp_path / "out")
+
+
+def test_the_command_trains_by_recipe_and_says_what_the_bounds_are(tmp_path, capsys):
+    path = recipe(tmp_path, system="vdp", training=TINY | {"steps": 50})
+    assert main(["train", "density", str(path), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    bound = load_density(tmp_path / "out/density.safetensors").gain_bound[-1]
+    said = capsys.readouterr().out
+    assert "with probability 0.95 at all outputs" in said and f"log-density within {bound:.3g} nat" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["recipe.yaml", "--seed", "3", "--learner", "vocbf"], "--learner, --seed: of `train barrier`"),
+        (["missing.yaml"], "missing.yaml: no such file"),
+    ],
+)
+def test_the_command_refuses_what_a_density_does_not_take(tmp_path, capsys, words, said):
+    recipe(tmp_path, system="vdp", training=TINY)
+    arguments = [str(tmp_path / words[0]), *words[1:], "--quiet", "--out", str(tmp_path / "out")]
+    assert main(["train", "density", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 # --- black boxes that are none

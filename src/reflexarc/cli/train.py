@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SYSTEM_OR_DATA`: learn a barrier from recorded transitions."""
+"""`reflexarc train barrier SYSTEM_OR_DATA` and `reflexarc train density RECIPE`: learn offline."""
 
 import argparse
 import json
@@ -11,15 +11,20 @@ from typing import Any
 from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
-Learn a barrier offline, from recorded transitions alone. SYSTEM_OR_DATA is
+barrier: learn a barrier from recorded transitions alone. SOURCE is
 
   NAME          a system of the regression suite; its data are simulated (half goal-seeking with noise, half random)
   FOLDER        a data set in Minari's HDF5 layout with margins and durations, see docs/barrier/learning.md
   FILE.hdf5     a DSRL file; needs --period, because it says nothing about time
   RECIPE.yaml   what a folder of models/barriers/ keeps: system, transitions, data_seed, learner, seed, parameters
 
-The folder --out receives barrier.safetensors, recipe.yaml and log.csv. A training that was stopped goes on from
-its checkpoint when the same command is given again, and ends with the same weights.
+density: learn where a simulated system will be and how likely, with calibrated bounds. SOURCE is
+
+  RECIPE.yaml   `system` (a name) or `simulator` (a MuJoCo model and its box), and `training`; it says everything,
+                so that --out and --quiet are the only options
+
+The folder --out receives barrier.safetensors or density.safetensors, recipe.yaml and log.csv. A training that was
+stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
 examples:
@@ -27,10 +32,12 @@ examples:
   reflexarc train barrier boat --learner published --steps 100000 --out runs/boat_published
   reflexarc train barrier my_data --config mine.yaml --seed 3 --out runs/mine
   reflexarc train barrier models/barriers/boat/recipe.yaml --out runs/boat_again
+  reflexarc train density models/double_pendulum/density.yaml --out runs/double_pendulum
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier",)
+PARTS = ("barrier", "density")
+BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
 
@@ -38,14 +45,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb's options."""
     parser = subparsers.add_parser(
         "train",
-        help="learn a barrier offline from recorded transitions",
+        help="learn a barrier from recorded transitions, or a density from a simulator",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier")
-    parser.add_argument("source", metavar="SYSTEM_OR_DATA", help="what to learn from, see above")
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier or density")
+    parser.add_argument("source", metavar="SOURCE", help="what to learn from, see above")
     parser.add_argument("--learner", metavar="NAME", help="vocbf (default), published, fisor, bc, ...")
     parser.add_argument("--seed", type=int, help="seed of weights and batches (default: 0)")
     parser.add_argument("--steps", type=int, help="training steps (default: the learner's)")
@@ -65,6 +72,34 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
+    return _density(args) if args.part == "density" else _barrier(args)
+
+
+def _density(args: argparse.Namespace) -> int:
+    from reflexarc.reach.learned_training import WEIGHTS, train_density  # noqa: PLC0415 - needs JAX, lazy
+
+    given = [f"--{name.replace('_', '-')}" for name in BARRIER_ONLY if getattr(args, name) is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: of `train barrier`; a density's recipe says everything, only --out and --quiet may "
+            "be added"
+        )
+    source = Path(args.source)
+    name = source.parent.name if source.stem in ("recipe", "density") else source.stem
+    out = args.out or Path("runs") / "train" / f"{name}_density"
+    started = time.perf_counter()
+    with _Display(f"{name} density", args.quiet) as display:
+        learned = train_density(source, out, display.update)
+    print(f"{out / WEIGHTS}: {learned.system}, {time.perf_counter() - started:.0f} s")
+    x, gain = learned.x_bound[-1].max(), learned.gain_bound[-1]
+    print(
+        f"  at {learned.steps * learned.dt:g} s, with probability {1 - learned.alpha:g} at all outputs: states within "
+        f"{x:.3g}, log-density within {gain:.3g} nat"
+    )
+    return 0
+
+
+def _barrier(args: argparse.Namespace) -> int:
     from reflexarc.barrier.learn.dataset import data_hash, save_dataset  # noqa: PLC0415 - needs JAX, lazy
     from reflexarc.barrier.learn.learner import LEARNERS, learner  # noqa: PLC0415
     from reflexarc.core.training import Checkpoint  # noqa: PLC0415
@@ -135,7 +170,7 @@ def _data(recipe: Mapping[str, Any]) -> Any:
     from reflexarc.barrier.learn.dsrl import load_dsrl  # noqa: PLC0415
     from reflexarc.barrier.learn.generate import generate  # noqa: PLC0415
     from reflexarc.core.errors import UnknownNameError  # noqa: PLC0415
-    from reflexarc.robots.systems import SYSTEMS  # noqa: PLC0415
+    from reflexarc.robots.systems import ARM_SYSTEMS, SYSTEMS, find_system  # noqa: PLC0415
 
     if "data" in recipe:
         path = Path(recipe["data"])
@@ -145,9 +180,9 @@ def _data(recipe: Mapping[str, Any]) -> Any:
             raise ConfigError(f"{path}: a DSRL file says nothing about time; give --period in seconds")
         return load_dsrl(path, float(recipe["period"]))
     name = str(recipe.get("system", ""))
-    if name not in SYSTEMS:
-        raise UnknownNameError("system or data set", name, SYSTEMS)
-    return generate(SYSTEMS[name], int(recipe["transitions"]), int(recipe["data_seed"]))
+    if name not in SYSTEMS and name not in ARM_SYSTEMS:
+        raise UnknownNameError("system or data set", name, (*SYSTEMS, *ARM_SYSTEMS))
+    return generate(find_system(name), int(recipe["transitions"]), int(recipe["data_seed"]))
 
 
 def _yaml(path: Path) -> dict[str, Any]:
