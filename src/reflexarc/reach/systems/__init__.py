@@ -28,11 +28,10 @@ NAMES = (
 class _Systems(Mapping[str, ClosedLoop]):
     """Builds a system when it is first asked for: some read weights."""
 
-    @cache  # noqa: B019 (there is one table, for the life of the process)
     def __getitem__(self, name: str) -> ClosedLoop:
         if name not in NAMES:
             raise UnknownNameError("system", name, NAMES)
-        return import_module(f"{__name__}.{name}").system()
+        return _build(name)
 
     def __contains__(self, name: object) -> bool:
         return name in NAMES
@@ -42,6 +41,11 @@ class _Systems(Mapping[str, ClosedLoop]):
 
     def __len__(self) -> int:
         return len(NAMES)
+
+
+@cache
+def _build(name: str) -> ClosedLoop:
+    return import_module(f"{__name__}.{name}").system()
 
 
 SYSTEMS = _Systems()

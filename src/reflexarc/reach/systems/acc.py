@@ -4,8 +4,8 @@ r"""Adaptive cruise control under a network, with an uncertain prediction time t
     d' = vl - ve,  vl' = rl,  rl' = al,  ve' = re,  re' = -2 re + 2 u,  al' = -2 rl,  tau' = 0
     u = NN(30, 1.4, d, vl - ve - re tau, ve + re tau),  div f = -2 + 2 du/dre
 
-Set speed 30 m/s, time gap 1.4 s. The network has the published shape 5-20-20-20-20-20-1; its weights are ours and imitate
-`law`, so figures are not the published ones. Equations, box, step and horizon of Meng et al., CoRL 2021, arXiv
+Set speed 30 m/s, time gap 1.4 s. The network has the published shape 5-20-20-20-20-20-1; its weights are ours and
+imitate `law`, so figures are not the published ones. Equations, box, step and horizon of Meng et al., CoRL 2021, arXiv
 2109.06728, whose lead car's acceleration rl oscillates with sqrt(2) rad/s.
 """
 

@@ -10,4 +10,6 @@ from reflexarc.reach.systems import driving
 
 def system() -> ClosedLoop:
     """Return the car benchmark."""
-    return driving.system(low=(-2.1, -2.1, -0.1, 0.0), high=(2.1, 2.1, 0.1, 0.5), dt=0.1, steps=50, name="car")
+    return driving.system(
+        low=(-2.1, -2.1, -0.1, 0.0), high=(2.1, 2.1, 0.1, 0.5), dt=0.1, steps=50, name="car"
+    )

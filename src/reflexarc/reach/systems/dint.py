@@ -4,8 +4,8 @@ r"""Double integrator under a saturated network: x' = A x + B u(x), u = clip(NN(
     A = [[0, 1], [0, 0]],  B = (0.5, 1),  div f = B . du/dx
 
 The network has the published shape 2-10-5-1; its weights are ours and imitate `law`, so figures are not the published
-ones. Box, step and horizon of Meng et al., CoRL 2021, arXiv 2109.06728, whose code takes one Euler step per second: that
-map, with its exact density factor, is `discrete`.
+ones. Box, step and horizon of Meng et al., CoRL 2021, arXiv 2109.06728, whose code takes one Euler step per second:
+that map, with its exact density factor, is `discrete`.
 """
 
 from dataclasses import replace

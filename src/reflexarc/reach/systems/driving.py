@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Autonomous driving: tracking errors (xe, ye, theta_e) and an uncertain drift gain a of a car on a reference.
 
-The equations stand in `reflexarc.reach.systems.tracking`; parameters p are a `Reference`. Gains, drift and box are those
-of the FACTEST car of Meng et al. (CoRL 2021, arXiv 2109.06728; NFM 2022, arXiv 2209.08073); the horizon of 3 s is ours.
+The equations stand in `reflexarc.reach.systems.tracking`; parameters p are a `Reference`. Gains, drift and box are
+those of the FACTEST car of Meng et al. (CoRL 2021, arXiv 2109.06728; NFM 2022, arXiv 2209.08073); the horizon of 3 s is
+ours.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controllers that are neural networks: ReLU multilayer perceptrons read from safetensors, evaluated with `jax.numpy`.
 
-The weights are ours: networks of the published shapes, trained by `reflexarc.reach.systems.train_controllers` to imitate
-a written control law. Figures for these systems are therefore not the published ones.
+The weights are ours: networks of the published shapes, trained by `reflexarc.reach.systems.train_controllers` to
+imitate a written control law. Figures for these systems are therefore not the published ones.
 """
 
 from collections.abc import Sequence

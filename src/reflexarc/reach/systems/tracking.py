@@ -12,8 +12,8 @@ Fan et al. 2020):
                 theta_e' = -v_ref (k2 ye + k3 sin(theta_e))
     div         -k1 + 2 a - v_ref (k2 xe + k3 cos(theta_e))
 
-The unknown drift gain a [1/s] pushes the robot away from its reference in proportion to the distance (Meng et al. 2021).
-The errors do not depend on where the reference is, only on its speeds, which a call passes as its parameters p.
+The unknown drift gain a [1/s] pushes the robot away from its reference in proportion to the distance (Meng et al.
+2021). The errors do not depend on where the reference is, only on its speeds, which a call passes as its parameters p.
 """
 
 from typing import Any, NamedTuple
@@ -43,7 +43,9 @@ class Reference(NamedTuple):
         """Return speed, turn rate and climb rate at time t [s], each of the shape and type of t."""
         t = jnp.asarray(t)
         climb = jnp.zeros_like(self.time) if self.climb_rate is None else self.climb_rate
-        time, *values = (jnp.asarray(part, t.dtype) for part in (self.time, self.speed, self.turn_rate, climb))
+        time, *values = (
+            jnp.asarray(part, t.dtype) for part in (self.time, self.speed, self.turn_rate, climb)
+        )
         speed, turn_rate, climb_rate = (jnp.interp(t, time, value) for value in values)
         return speed, turn_rate, climb_rate
 
@@ -69,7 +71,9 @@ def check_gains(gains: Gains) -> None:
     """
     for name, value in gains._asdict().items():
         if not 0.0 < value < float("inf"):
-            raise ConfigError(f"gain {name} of the tracking controller must be positive and finite, got {value}")
+            raise ConfigError(
+                f"gain {name} of the tracking controller must be positive and finite, got {value}"
+            )
 
 
 def plane_errors(error: Any, drift: Any, speed: Any, turn_rate: Any, gains: Gains) -> tuple[Any, Any, Any]:

@@ -4,8 +4,9 @@
 Usage: python -m reflexarc.reach.systems.train_controllers NAME [NAME ...]
 
 Reads models/density/NAME/recipe.yaml and writes controller.safetensors beside it. Inputs are drawn afresh from the
-recipe's box in each iteration, so there is no training set to overfit; they are scaled to unit range during training and
-the scaling becomes part of the first layer. The same recipe gives the same weights on the same machine and versions.
+recipe's box in each iteration, so there is no training set to overfit; they are scaled to unit range during training
+and the scaling becomes part of the first layer. The same recipe gives the same weights on the same machine and
+versions.
 """
 
 import argparse

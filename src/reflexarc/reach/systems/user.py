@@ -37,9 +37,9 @@ def load_user_system(path: Path | str) -> ClosedLoop:
     """Run a user's file and return its system.
 
     Args:
-        path: Python file that defines `field(x)` or `field(x, t)`, (n,) -> (n,) in `jax.numpy`, and the box `low`, `high`
-            ((n,) each); optionally `dt` [s], `steps`, `substeps` and `names`. The file is executed: load only what you
-            would run.
+        path: Python file that defines `field(x)` or `field(x, t)`, (n,) -> (n,) in `jax.numpy`, and the box `low`,
+            `high` ((n,) each); optionally `dt` [s], `steps`, `substeps` and `names`. The file is executed: load only
+            what you would run.
 
     Raises:
         ConfigError: the file does not run, something is missing or of the wrong kind, or the function or its trace is
@@ -49,7 +49,9 @@ def load_user_system(path: Path | str) -> ClosedLoop:
     module = _run(path)
     function = getattr(module, "field", None)
     if not callable(function):
-        raise ConfigError(f"{path}: defines no function `field(x)` or `field(x, t)`; there is no system without it")
+        raise ConfigError(
+            f"{path}: defines no function `field(x)` or `field(x, t)`; there is no system without it"
+        )
     timed = _takes_time(path, function)
     missing = [name for name in ("low", "high") if not hasattr(module, name)]
     if missing:
@@ -143,4 +145,6 @@ def _try(path: Path, system: ClosedLoop) -> None:
     ):
         if not good.all():
             state = np.asarray(x)[int(np.argmin(good))]
-            raise ConfigError(f"{path}: {what} is not finite at x = {state.round(6).tolist()}, inside the box")
+            raise ConfigError(
+                f"{path}: {what} is not finite at x = {state.round(6).tolist()}, inside the box"
+            )
