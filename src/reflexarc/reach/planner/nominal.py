@@ -22,7 +22,7 @@ import casadi as ca
 import numpy as np
 
 from reflexarc.core.types import Array
-from reflexarc.reach.planner.reference import HALF, HALVES, INPUTS, SEGMENT, Reference
+from reflexarc.reach.planner.plan import HALF, HALVES, INPUTS, SEGMENT, Plan
 from reflexarc.reach.planner.route import bottleneck, find_route, length, resample
 from reflexarc.reach.planner.scene import Case, Scene
 
@@ -54,7 +54,7 @@ _OPTIONS = {
 class Nominal(NamedTuple):
     """A solution."""
 
-    reference: Reference
+    plan: Plan
     cost: float
 
 
@@ -120,11 +120,12 @@ def _solve_along(
     before = np.array([case.limits.cruise, 0.0]) if previous is None else previous[:2]
     guessed = _points(x, case, start, count)
     for _ in range(_ROUNDS):
-        offsets = np.linalg.norm(guessed[:, None] - scene.centre, axis=2) - scene.radius  # (k, m)
+        at = scene.centre_at(times)  # (k, m, 3)
+        offsets = np.linalg.norm(guessed[:, None] - at, axis=2) - scene.radius  # (k, m)
         chosen = np.argsort(offsets, axis=1)[:, :NEAREST]
         centre = np.full((len(times), NEAREST, 3), _FAR)
         reach = np.zeros((len(times), NEAREST))
-        centre[:, : chosen.shape[1]] = scene.centre[chosen]
+        centre[:, : chosen.shape[1]] = np.take_along_axis(at, chosen[..., None], axis=1)
         reach[:, : chosen.shape[1]] = scene.radius[chosen] + case.robot + margin[:, None]
         answer = programme.solve(
             x0=x,
@@ -136,20 +137,18 @@ def _solve_along(
         if not programme.stats()["success"]:
             return None
         x = np.asarray(answer["x"]).ravel()
-        reference = Reference(start, _controls(x, case, count))
-        if keeps_margin(scene, reference, margin_at, elapsed):
-            return Nominal(reference, float(answer["f"]))
+        plan = Plan(start, _controls(x, case, count))
+        if keeps_margin(scene, plan, margin_at, elapsed):
+            return Nominal(plan, float(answer["f"]))
         guessed = _points(x, case, start, count)
     return None
 
 
-def keeps_margin(
-    scene: Scene, reference: Reference, margin_at: Callable[[Array], Array], elapsed: float = 0.0
-) -> bool:
-    """Whether a reference, sampled every 0.05 s, keeps its margins within `TOLERANCE`; its start is not judged."""
-    poses = reference.poses(10)[1:]
+def keeps_margin(scene: Scene, plan: Plan, margin_at: Callable[[Array], Array], elapsed: float = 0.0) -> bool:
+    """Whether a plan, sampled every 0.05 s, keeps its margins within `TOLERANCE`; its start is not judged."""
+    poses = plan.poses(10)[1:]
     times = elapsed + 0.05 * np.arange(1, len(poses) + 1)
-    return bool((scene.clearance(poses[:, :3]) >= margin_at(times) - TOLERANCE).all())
+    return bool((scene.clearance(poses[:, :3], times) >= margin_at(times) - TOLERANCE).all())
 
 
 def _layout(case: Case, count: int) -> tuple[int, int]:
@@ -158,7 +157,7 @@ def _layout(case: Case, count: int) -> tuple[int, int]:
 
 
 def _arc(pose: Any, v: Any, w: Any, climb: Any, t: float) -> Any:
-    """`reference.advance` with sin(x) / x as a polynomial (error below 1e-8 for |x| <= 0.5)."""
+    """`plan.advance` with sin(x) / x as a polynomial (error below 1e-8 for |x| <= 0.5)."""
     u = 0.5 * w * t
     chord = v * t * (1.0 - u**2 / 6.0 + u**4 / 120.0 - u**6 / 5040.0)
     middle = [pose[2] + climb * t] if climb is not None else []

@@ -12,7 +12,7 @@ The obstacles do not depend on any planner; every method gets the same scenes.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -104,6 +104,14 @@ HOVERCRAFT = Case(
 CASES = {case.name: case for case in (DRIVING, HOVERCRAFT)}
 
 
+class Belief(Protocol):
+    """What is known of the tracking error at the start of a mission."""
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        """Independent draws of the system's state, shape (count, n)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrackingBelief:
     """Independent cut Gaussians for the errors, uniform drift gains: what a planner knows of the robot."""
@@ -146,20 +154,33 @@ class Scene:
     """Of the obstacles, shape (m, 3). [m]"""
     radius: Array
     """Of the obstacles, without the robot's, shape (m,). [m]"""
-    belief: TrackingBelief
+    belief: Belief
+    velocity: Array | None = None
+    """Of the obstacles, shape (m, 3); None stands still. [m/s]"""
+    position_std: Array | None = None
+    """Uncertainty of their centres, per coordinate, shape (m,); None is exact. On the ground only. [m]"""
+    velocity_std: Array | None = None
+    """Uncertainty of their velocities, shape (m,); None is exact. On the ground only. [m/s]"""
 
-    def clearance(self, position: Array) -> Array:
+    def centre_at(self, t: float | Array) -> Array:
+        """Centres of the obstacles at time(s) t of the mission, (...,) [s] -> (..., m, 3) [m]."""
+        if self.velocity is None:
+            return np.broadcast_to(self.centre, (*np.shape(t), *self.centre.shape))
+        return self.centre + np.asarray(t)[..., None, None] * self.velocity
+
+    def clearance(self, position: Array, t: float | Array = 0.0) -> Array:
         """Distance of the robot's hull to the nearest obstacle or to the edge of the workspace, [m].
 
         Args:
             position: of the robot's centre, shape (..., 3).
+            t: of the mission, a number or shape (...,). [s]
         """
         axes = range(self.case.dimension)
         edge = np.min(
             [np.minimum(position[..., i], self.case.size[i] - position[..., i]) for i in axes], axis=0
         )
         if len(self.radius):
-            offset = np.linalg.norm(position[..., None, :] - self.centre, axis=-1) - self.radius
+            offset = np.linalg.norm(position[..., None, :] - self.centre_at(t), axis=-1) - self.radius
             edge = np.minimum(edge, offset.min(axis=-1))
         return edge - self.case.robot
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""References: what a plan tells the tracking controller to follow.
+r"""Plans: references that the tracking controller follows.
 
-A reference is made of segments of 1 s with two halves; each half holds speed v, turn rate w and climb rate v_z constant:
+A plan is made of segments of 1 s with two halves; each half holds speed v, turn rate w and climb rate v_z constant:
 
     x' = v cos(theta),   y' = v sin(theta),   z' = v_z,   theta' = w
 
@@ -27,7 +27,7 @@ INPUTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Plan:
     """A start pose and the inputs of every half segment."""
 
     start: Array
@@ -39,10 +39,11 @@ class Reference:
         start, controls = np.array(self.start, dtype=np.float64), np.array(self.controls, dtype=np.float64)
         if start.shape != (4,) or controls.ndim != 3 or controls.shape[1:] != (HALVES, INPUTS):
             raise ConfigError(
-                f"a reference is a pose (4,) and controls (S, {HALVES}, {INPUTS}), got {start.shape} and {controls.shape}"
+                f"a plan is a pose (4,) and controls (S, {HALVES}, {INPUTS}), "
+                f"got {start.shape} and {controls.shape}"
             )
         if not (np.isfinite(start).all() and np.isfinite(controls).all()):
-            raise ConfigError("a reference must be finite; it holds NaN or infinity and was refused")
+            raise ConfigError("a plan must be finite; it holds NaN or infinity and was refused")
         start.setflags(write=False)
         controls.setflags(write=False)
         object.__setattr__(self, "start", start)

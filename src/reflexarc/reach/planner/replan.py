@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Planning a mission under a limit on its risk.
+
+After the loop of Meng et al. (NFM 2022): check the next segments, perturb the first one whose risk is too large, plan
+the rest anew from where it ends. Nothing is measured on the way: the belief about the error at any later time is the
+initial one carried through the segments so far, so the loop can be run to the goal before the robot moves, and is. A
+mission without an accepted plan is not driven; `Mission.brake` then holds how a robot that drove its accepted
+segments would stop.
+
+Nominal plans are tried in turn until one is followed to the goal: the one without a margin, then those that keep
+kappa q(t) away, kappa = 1, 0.6, 0.3, where q(t) is the 99.5 % quantile of the distance between robot and reference,
+each on up to three routes. The rest behind a perturbed segment is planned with the largest of these margins that fits.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reflexarc.core.types import Array
+from reflexarc.reach.planner import nominal
+from reflexarc.reach.planner.candidates import Candidates, descent, lattice
+from reflexarc.reach.planner.check import Checker, RiskLimits
+from reflexarc.reach.planner.contacts import Contacts
+from reflexarc.reach.planner.plan import HALVES, INPUTS, SEGMENT, Plan
+from reflexarc.reach.planner.rollout import LONGEST, Rollouts, surroundings
+from reflexarc.reach.planner.scene import Case, Scene
+
+SCREENING = 1000
+"""Particles that candidates are ranked with."""
+QUANTILE = 0.995
+KAPPA = (1.0, 0.6, 0.3)
+ROUTES = 3
+TRIED = 3
+"""Most candidates of one segment that are checked."""
+_RISK_WEIGHT = 100.0
+"""Cost of a screened risk of 1, in the unit of the candidates' costs."""
+
+
+class Perturbation(NamedTuple):
+    """The candidates of one segment, for plots and logs."""
+
+    plan: Plan
+    """Up to and with the rejected segment."""
+    candidates: Candidates
+    risk: Array
+    """Screened, shape (C,)."""
+
+
+class Mission(NamedTuple):
+    """The outcome of planning."""
+
+    plan: Plan | None
+    """Accepted, from start to goal; None if there is none."""
+    bound: float
+    """On the probability of any contact on the way; of the accepted stretch where there is no plan."""
+    brake: Plan | None
+    """Where there is no plan: the last attempt's accepted segments and a stop of 1 s."""
+    checks: int
+    perturbations: tuple[Perturbation, ...]
+    reason: str
+    seconds: float
+
+
+class RiskPlanner:
+    """Plans missions of one case.
+
+    Args:
+        case: its limits and dynamics.
+        limits: on the risk.
+    """
+
+    def __init__(self, case: Case, limits: RiskLimits | None = None):
+        self._limits = RiskLimits() if limits is None else limits
+        self._rollouts = Rollouts(case)
+
+    def plan(self, scene: Scene, rng: np.random.Generator) -> Mission:
+        """Plan a mission; an answer is always returned, within `RiskLimits.checks` checks."""
+        begin = time.perf_counter()
+        attempt = _Attempt(scene, self._rollouts, self._limits, rng)
+        plan, reason = None, "no nominal plan was found"
+        for margin, routes in attempt.margins():
+            for start in nominal.solve(scene, margin, routes=routes):
+                plan, reason = attempt.follow(start.plan)
+                if plan is not None or attempt.checker.exhausted:
+                    break
+            if plan is not None or attempt.checker.exhausted:
+                break
+        return Mission(
+            plan,
+            attempt.checker.spent,
+            attempt.brake if plan is None else None,
+            attempt.checker.done,
+            tuple(attempt.perturbations),
+            reason,
+            time.perf_counter() - begin,
+        )
+
+
+class _Attempt:
+    """One mission in the making."""
+
+    def __init__(self, scene: Scene, rollouts: Rollouts, limits: RiskLimits, rng: np.random.Generator):
+        self._scene, self._rollouts = scene, rollouts
+        self.checker = Checker(scene, rollouts, limits, rng)
+        self._screen = scene.belief.sample(rng, SCREENING)
+        self._contacts = Contacts(scene, SCREENING, rng)
+        self._spread = spread(rollouts, self._screen, QUANTILE)
+        self.perturbations: list[Perturbation] = []
+        self.brake: Plan | None = None
+
+    def margins(self) -> Iterator[tuple[Callable[[Array], Array], int]]:
+        """Yield the margins of nominal plans in the order of trial, each with its number of routes."""
+        yield self._margin(0.0), 1
+        for kappa in KAPPA:
+            yield self._margin(kappa), ROUTES
+
+    def follow(self, plan: Plan) -> tuple[Plan | None, str]:
+        """Check a plan, perturbing and planning anew; return the accepted plan or None, and the reason."""
+        checker = self.checker
+        checker.restart()
+        done, queue = 0, None
+        trial: Plan | None = plan
+        while trial is not None:
+            if checker.exhausted:
+                return self._give_up(plan, done, "all checks are used up")
+            found = checker.check(trial, done)
+            done += found.accepted
+            if done == trial.segments:
+                return trial, f"accepted: risk at most {checker.spent:.2g}"
+            if found.accepted or queue is None:
+                plan, queue = trial, self._perturbed(trial, done)
+            trial = next(queue, None)
+        return self._give_up(plan, done, f"segment {done + 1}: no candidate was accepted")
+
+    def _give_up(self, plan: Plan, done: int, reason: str) -> tuple[None, str]:
+        self.brake = braking(plan, done)
+        return None, f"{reason}; the robot would brake after {done * SEGMENT:g} s"
+
+    def _perturbed(self, plan: Plan, s: int) -> Iterator[Plan]:
+        """Yield plans whose segment s is a candidate and whose rest is planned anew, cheapest first."""
+        x, pose, elapsed = self._rollouts.carry(self._screen, plan.controls[:s]), plan.pose(s), s * SEGMENT
+        grid = lattice(self._scene.case, plan.controls[s])
+        down, _ = descent(self._rollouts, x, pose, plan.controls[s], surroundings(self._scene, pose, elapsed))
+        risk = np.concatenate([self._risk(x, pose, c.controls, elapsed) for c in (grid, down)])
+        both = Candidates(*(np.concatenate(parts) for parts in zip(grid, down, strict=True)))
+        self.perturbations.append(Perturbation(Plan(plan.start, plan.controls[: s + 1]), both, risk))
+        order = np.argsort(both.cost + _RISK_WEIGHT * risk, kind="stable")
+        for k in order[:TRIED]:
+            rest = self._rest(Plan(plan.start, np.concatenate([plan.controls[:s], both.controls[k : k + 1]])))
+            if rest is not None:
+                yield rest
+
+    def _risk(self, x: Any, pose: Array, controls: Array, elapsed: float) -> Array:
+        paths, _ = self._rollouts.paths(x, pose, controls)
+        return self._contacts.touched(paths, elapsed).mean(axis=1)
+
+    def _rest(self, head: Plan) -> Plan | None:
+        pose, elapsed = head.pose(head.segments), head.segments * SEGMENT
+        if np.linalg.norm(pose[:3] - self._scene.goal) <= 2.0 * nominal.AT_GOAL:
+            return head
+        for kappa in (*KAPPA, 0.0):
+            found = next(
+                nominal.solve(
+                    self._scene,
+                    self._margin(kappa),
+                    start=pose,
+                    previous=head.controls[-1, -1],
+                    elapsed=elapsed,
+                ),
+                None,
+            )
+            if found is not None and head.segments + found.plan.segments <= self.checker.limits.segments:
+                return Plan(head.start, np.concatenate([head.controls, found.plan.controls]))
+        return None
+
+    def _margin(self, kappa: float) -> Callable[[Array], Array]:
+        return lambda t: kappa * np.interp(t, np.arange(len(self._spread)) * SEGMENT, self._spread)
+
+
+def spread(rollouts: Rollouts, x: Array, quantile: float) -> Array:
+    """Quantile of the distance between robot and reference at the start of each segment of a straight plan.
+
+    Args:
+        rollouts: of the case.
+        x: errors at the start, shape (N, n).
+        quantile: 1 for the greatest.
+
+    Returns:
+        Shape (25,). [m]
+    """
+    straight = np.zeros((1, HALVES, INPUTS))
+    straight[..., 0] = rollouts.case.limits.cruise
+    axes, result = [0, 1, 3][: rollouts.case.dimension], []
+    for _ in range(LONGEST + 1):
+        result.append(np.quantile(np.linalg.norm(np.asarray(x)[:, axes], axis=1), quantile))
+        x = rollouts.carry(x, straight)
+    return np.array(result)
+
+
+def braking(plan: Plan, done: int) -> Plan:
+    """The first `done` segments of a plan and one in which the robot comes to a stop along the same path."""
+    last = plan.controls[max(done - 1, 0), -1]
+    stop = np.stack([last * (2.0 / 3.0), last / 3.0])[None]
+    return Plan(plan.start, np.concatenate([plan.controls[:done], stop]))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Particles on candidate segments: compiled rollouts of the tracking error, and a softened risk.
+
+A particle with the errors (x_e, y_e, theta_e[, z_e]) on a reference at (p_ref, theta_ref) is a robot at
+
+    p = p_ref - R(theta_ref - theta_e) [x_e, y_e],     z = z_ref - z_e
+
+(`reflexarc.reach.systems.tracking`). The errors follow the plan's inputs through `reflexarc.reach.flow.propagate`, with
+outputs every 0.1 s. The softened risk, for gradients, is the mean over particles of sigmoid(depth / 0.05 m) with the
+greatest depth inside an obstacle over the segment.
+"""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reflexarc.core.types import Array
+from reflexarc.reach.flow import propagate
+from reflexarc.reach.planner.plan import HALF, HALVES, INPUTS
+from reflexarc.reach.planner.scene import Case, Scene
+from reflexarc.reach.system import ClosedLoop
+from reflexarc.reach.systems import driving, hovercraft
+from reflexarc.reach.systems.tracking import Reference
+
+DT = 0.1
+"""Between two looks for contacts. [s]"""
+COARSE = 0.25
+"""Step of particles on segments that need no look. [s]"""
+LONGEST = 24
+"""Most segments of a plan."""
+SOFT = 0.05
+"""[m]"""
+NEAREST = 8
+"""Obstacles that the softened risk looks at."""
+_FAR = 1e3
+_SYSTEMS = {"driving": driving.system, "hovercraft": hovercraft.system}
+
+
+class Surroundings(NamedTuple):
+    """What the softened risk looks at, float32."""
+
+    centre: Any
+    """Shape (8, d)."""
+    reach: Any
+    """Radius with the robot's, shape (8,)."""
+    low: Any
+    """Edges of the workspace for the robot's centre, shape (d,)."""
+    high: Any
+
+
+def surroundings(scene: Scene, pose: Array, elapsed: float) -> Surroundings:
+    """Return the obstacles nearest to `pose`, where they are at the mission's time `elapsed` [s]."""
+    d = scene.case.dimension
+    at = scene.centre_at(elapsed)
+    near = np.argsort(np.linalg.norm(at - pose[:3], axis=1) - scene.radius)[:NEAREST]
+    centre, reach = np.full((NEAREST, d), _FAR, np.float32), np.ones(NEAREST, np.float32)
+    centre[: len(near)] = at[near, :d]
+    reach[: len(near)] = scene.radius[near] + scene.case.robot
+    low = np.full(d, scene.case.robot, np.float32)
+    return Surroundings(centre, reach, low, np.asarray(scene.case.size, np.float32) - low)
+
+
+class Rollouts:
+    """The compiled functions of one case; arrays are float32."""
+
+    def __init__(self, case: Case):
+        self.case = case
+        self._carry, self._paths, self._soft = _compiled(case.name, case.dimension)
+
+    def carry(self, x: Any, controls: Array) -> Any:
+        """Errors (N, n) at the end of segments with controls (S, 2, 3), S <= 24, shape (N, n)."""
+        padded = np.zeros((LONGEST, HALVES, INPUTS), np.float32)
+        padded[: len(controls)] = controls
+        return self._carry(jnp.asarray(x, jnp.float32), padded, len(controls))
+
+    def paths(self, x: Any, pose: Array, controls: Array) -> tuple[Array, Any]:
+        """Where the robots are every 0.1 s of a segment, its start included.
+
+        Args:
+            x: errors at the start of the segment, shape (N, n).
+            pose: of the reference there, shape (4,).
+            controls: of the candidates, shape (C, 2, 3).
+
+        Returns:
+            Positions, shape (C, 11, N, d), and errors at the end, shape (C, N, n).
+        """
+        x = jnp.asarray(x, jnp.float32)
+        where, last = self._paths(x, pose.astype(np.float32), controls.astype(np.float32))
+        return np.asarray(where), last
+
+    def soft_gradient(
+        self, x: Any, pose: Array, controls: Array, around: Surroundings
+    ) -> tuple[float, Array]:
+        """Softened risk of one candidate (2, 3) and its gradient with respect to the inputs of its halves."""
+        x = jnp.asarray(x, jnp.float32)
+        value, slope = self._soft(controls.astype(np.float32), x, pose.astype(np.float32), around)
+        return float(value), np.asarray(slope, np.float64)
+
+
+@functools.cache
+def _compiled(name: str, dimension: int) -> tuple[Any, Any, Any]:
+    fine = dataclasses.replace(_SYSTEMS[name](), dt=DT)
+    coarse = dataclasses.replace(_SYSTEMS[name](), dt=COARSE)
+
+    def half(system: ClosedLoop, x: Any, inputs: Any) -> Any:
+        steps = round(HALF / system.dt)
+        reference = Reference(jnp.zeros(1, x.dtype), inputs[:1], inputs[1:2])
+        return propagate(system, x, steps, 1, "rk4", reference, 0.0, gain=False)[1]
+
+    def carry(x: Any, controls: Any, count: Any) -> Any:
+        flat = controls.reshape(-1, INPUTS)
+        return jax.lax.fori_loop(0, HALVES * count, lambda k, x: half(coarse, x, flat[k])[-1], x)
+
+    def segment(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
+        """Positions as d arrays (11, N), and the errors at the end."""
+        parts = []
+        for k in range(HALVES):
+            path = half(fine, x, controls[k])  # (T, N, n)
+            t = DT * jnp.arange(path.shape[0], dtype=x.dtype)
+            where = _advance(pose, controls[k], t)  # (T, 4)
+            parts.append(_world(path[min(k, 1) :], where[min(k, 1) :], dimension))
+            x, pose = path[-1], where[-1]
+        return [jnp.concatenate(axis) for axis in zip(*parts, strict=True)], x
+
+    def paths(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
+        def one(u: Any) -> tuple[Any, Any]:
+            position, last = segment(x, pose, u)
+            return jnp.stack(position, axis=-1), last
+
+        return jax.vmap(one)(controls)
+
+    def soft(controls: Any, x: Any, pose: Any, around: Surroundings) -> Any:
+        position, _ = segment(x, pose, controls)
+        deepest = jnp.full(position[0].shape, -jnp.inf, x.dtype)
+        for i, p in enumerate(position):
+            deepest = jnp.maximum(deepest, jnp.maximum(around.low[i] - p, p - around.high[i]))
+        for j in range(NEAREST):
+            square = sum((p - around.centre[j, i]) ** 2 for i, p in enumerate(position))
+            deepest = jnp.maximum(deepest, around.reach[j] - jnp.sqrt(square + 1e-6))
+        return jax.nn.sigmoid(deepest.max(axis=0) / SOFT).mean()
+
+    return jax.jit(carry), jax.jit(paths), jax.jit(jax.value_and_grad(soft))
+
+
+def _advance(pose: Any, inputs: Any, t: Any) -> Any:
+    """`plan.advance` for times (T,), traceable."""
+    v, w, climb = inputs[0], inputs[1], inputs[2]
+    turn = 0.5 * w * t
+    chord = v * t * jnp.sinc(turn / jnp.pi)
+    direction = pose[3] + turn
+    return jnp.stack(
+        [
+            pose[0] + chord * jnp.cos(direction),
+            pose[1] + chord * jnp.sin(direction),
+            pose[2] + climb * t,
+            pose[3] + w * t,
+        ],
+        axis=-1,
+    )
+
+
+def _world(path: Any, where: Any, dimension: int) -> list[Any]:
+    """Positions of errors (T, N, n) on poses (T, 4), one array (T, N) per axis."""
+    theta = where[:, 3, None] - path[..., 2]
+    cos, sin = jnp.cos(theta), jnp.sin(theta)
+    position = [
+        where[:, 0, None] - cos * path[..., 0] + sin * path[..., 1],
+        where[:, 1, None] - sin * path[..., 0] - cos * path[..., 1],
+    ]
+    return position + [where[:, 2, None] - path[..., 3]] * (dimension == 3)
