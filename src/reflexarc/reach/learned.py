@@ -17,7 +17,7 @@ nothing was learned and the bounds are infinite.
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,6 +30,7 @@ from scipy.spatial import KDTree
 from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.core.types import Array
 from reflexarc.reach.blackbox import BlackBox
+from reflexarc.reach.densities import Density
 from reflexarc.reach.system import ClosedLoop
 
 FORMAT = "reflexarc-density-1"
@@ -99,14 +100,6 @@ class Inversion(NamedTuple):
     """Their log-density increments, shape (N,)."""
     found: Any
     """Whether the flow map could be inverted, shape (N,)."""
-
-
-class Density(Protocol):
-    """An initial density, such as those of `reflexarc.reach.initial`."""
-
-    def log_density(self, x: Array) -> Array:
-        """Return ln rho_0 for states of shape (N, n), shape (N,)."""
-        ...
 
 
 @dataclass(frozen=True)
