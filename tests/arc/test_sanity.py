@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reflexarc.core.faults import FAULTS
-from reflexarc.core.types import Mode, Obstacles, Status, Walls
+from reflexarc.core.types import Mode, Obstacles, Proposal, Status, Walls
 from tests.arc.scenes import ROOM, obstacles, proposal, state
 
 NOW = 10.0
@@ -141,3 +141,26 @@ def test_same_state_twice_is_no_fault(arc):
 def test_map_without_age_is_never_stale(arc):
     scene = state(now=NOW, walls=room(stamp=math.inf))
     assert arc.tick(scene, proposal(now=NOW), Mode.NORMAL, NOW).status is Status.PASSED
+
+
+@pytest.mark.parametrize("speed", [20.1, 1e6])
+def test_track_that_is_too_fast_to_be_true_stops_the_robot(arc, speed):
+    # A person ahead whose track seems to flee would take itself out of the barrier.
+    fleeing = obstacles([(1.5, 0.0, speed, 0.0)], NOW)
+    verdict = arc.tick(state(now=NOW, obstacles=fleeing), proposal(1.5, now=NOW), Mode.NORMAL, NOW)
+    assert verdict.faults == ("obstacles_implausible",)
+    assert not verdict.command.any()
+    assert "20.0 m/s" in verdict.interventions[-1].reason
+
+
+def test_cyclist_is_not_too_fast_to_be_true(arc):
+    cyclist = obstacles([(6.0, 1.5, 10.0, 0.0)], NOW)
+    assert arc.tick(state(now=NOW, obstacles=cyclist), proposal(0.5, now=NOW), Mode.NORMAL, NOW).faults == ()
+
+
+def test_velocity_of_a_legged_robot_is_no_proposal_for_a_wheeled_one(arc):
+    legged = Proposal(NOW, [1.0, 0.2, 0.0])
+    verdict = arc.tick(state(now=NOW), legged, Mode.NORMAL, NOW)
+    assert (verdict.faults, verdict.status) == (("proposal_misfit",), Status.NO_PROPOSAL)
+    verdict = arc.tick(state(now=NOW, twist=(1.0, 0.2, 0.0)), proposal(now=NOW), Mode.NORMAL, NOW)
+    assert (verdict.faults, verdict.status) == (("state_misfit",), Status.STOPPED)

@@ -95,7 +95,9 @@ def test_every_fault_that_the_arc_names_is_in_the_table():
         text = path.read_text(encoding="utf-8")
         named |= set(
             re.findall(
-                r'"([a-z]+(?:_[a-z]+)*_(?:missing|not_finite|out_of_order|mismatch|backwards|failed))"', text
+                r'"([a-z]+(?:_[a-z]+)*_(?:missing|not_finite|out_of_order|mismatch|misfit|backwards|failed'
+                r'|implausible|too_many|backup))"',
+                text,
             )
         )
     assert len(named) > 10

@@ -37,4 +37,4 @@ class ActuatorLimitStage:
                 f"wheel speed {wheel:.2f} m/s or yaw rate {yaw:.2f} rad/s is above "
                 f"{self._speed:.2f} m/s or {self._yaw_rate:.2f} rad/s"
             )
-            tick.change(self.name, share * tick.command[0], share * tick.command[1], reason)
+            tick.change(self.name, (share * tick.command[0], share * tick.command[1]), reason)

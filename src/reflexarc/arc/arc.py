@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reflex arc: state, proposal and mode in, verdict out, at the control rate."""
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from reflexarc.arc.actuator_limits import ActuatorLimitStage
-from reflexarc.arc.barrier_stage import BarrierStage
 from reflexarc.arc.config import ArcConfig
-from reflexarc.arc.learned import LearnedRows
-from reflexarc.arc.mode_limits import ModeLimitStage
-from reflexarc.arc.postcheck import PostCheckStage
-from reflexarc.arc.sanity import SanityStage
 from reflexarc.arc.stage import Stage, Tick
-from reflexarc.core.types import BaseState, Mode, Obstacles, Proposal, Status, Verdict, Walls
-from reflexarc.robots import load_robot
+from reflexarc.core.types import BaseState, JointProposal, JointState, Mode, Proposal, Status, Verdict
 
 
 class Arc:
@@ -26,29 +18,47 @@ class Arc:
     give equal verdicts, times aside. Node, simulator, benchmarks and tests all call this same function.
     """
 
-    def __init__(self, config: ArcConfig, stages: Sequence[Stage], uncertified: bool = False):
+    def __init__(
+        self,
+        config: ArcConfig,
+        stages: Sequence[Stage],
+        components: int = 2,
+        halt: Callable[[Tick], Sequence[float]] | None = None,
+        uncertified: bool = False,
+    ):
         """Take the stages in the order in which they act; `build_arc` makes the standard ones.
 
         Args:
             config: what the stages were built with.
             stages: in order.
-            uncertified: whether one of them relies on a barrier without a matching certificate.
+            components: size of the command.
+            halt: gives the command that stops the robot; None for zero.
+            uncertified: whether one of the stages relies on a barrier without a matching certificate.
         """
         self.config = config
         self.uncertified = uncertified
         self.stages: tuple[Stage, ...] = tuple(stages)
+        self._components = components
+        still = (0.0,) * components
+        self._halt = halt if halt is not None else lambda _: still
 
     def reset(self) -> None:
         """Acknowledge latched faults and forget all earlier ticks."""
         for stage in self.stages:
             stage.reset()
 
-    def tick(self, state: BaseState | None, proposal: Proposal | None, mode: Mode, now: float) -> Verdict:
+    def tick(
+        self,
+        state: BaseState | JointState | None,
+        proposal: Proposal | JointProposal | None,
+        mode: Mode,
+        now: float,
+    ) -> Verdict:
         """Judge one proposal.
 
         Args:
-            state: newest measured state with its surroundings, or None before the first.
-            proposal: newest proposal, or None before the first.
+            state: newest measured state with its surroundings, or None before the first; `JointState` of an arm.
+            proposal: newest proposal, or None before the first; `JointProposal` for an arm.
             mode: mode of the supervisor.
             now: time of this tick on the clock of the stamps. [s]
 
@@ -56,7 +66,7 @@ class Arc:
             The verdict; its command is what the robot receives.
         """
         started = before = time.perf_counter()
-        tick = Tick(now, state, proposal, mode)
+        tick = Tick(now, state, proposal, mode, np.zeros(self._components), self._halt)
         times = []
         for stage in self.stages:
             if not tick.done:
@@ -82,54 +92,3 @@ class Arc:
             time_used=before - started,
             stage_times=tuple(times),
         )
-
-    def warm_up(self, ticks: int = 200) -> None:
-        """Run ticks in a made-up crowd so that nothing is compiled or first touched later, then reset."""
-        rng = np.random.default_rng(0)
-        frame = self.config.frame_id
-        for k in range(ticks):
-            now = k * self.config.period
-            n = int(rng.integers(0, 40))
-            angle = rng.uniform(0.0, 2.0 * math.pi, n)
-            distance = rng.uniform(0.6, 6.0, n)
-            obstacles = Obstacles(
-                now,
-                frame,
-                np.column_stack((np.cos(angle), np.sin(angle))) * distance[:, None],
-                rng.normal(0.0, 1.0, (n, 2)),
-                np.full(n, 0.3),
-                np.full(n, 0.05),
-                np.full(n, 0.1),
-            )
-            walls = Walls(now, frame, rng.uniform(-8.0, 8.0, (60, 4)))
-            state = BaseState(now, frame, np.zeros(3), np.array([1.0, 0.0]), obstacles, walls)
-            self.tick(state, Proposal(now, np.array([1.5, rng.uniform(-1.0, 1.0)])), Mode.NORMAL, now)
-        self.reset()
-
-
-def build_arc(config: ArcConfig) -> Arc:
-    """Build the standard arc of a mobile base, compiled and warm.
-
-    Stages: sanity, mode limits, limits of the drive on the proposal, barrier, limits of the drive, post-check.
-
-    Raises:
-        ConfigError: the robot is unknown.
-        ModelError: its parameter file is missing or malformed, or the learned barrier is not acceptable.
-    """
-    robot = load_robot(config.robot)
-    learned = LearnedRows(config, robot) if config.learned.enabled else None
-    barrier = BarrierStage(config, robot, learned)
-    arc = Arc(
-        config,
-        (
-            SanityStage(config),
-            ModeLimitStage(config.mode_limits),
-            ActuatorLimitStage(robot, "proposal_limits"),
-            barrier,
-            ActuatorLimitStage(robot),
-            PostCheckStage(robot, barrier, config.barrier.enabled),
-        ),
-        learned is not None and learned.uncertified,
-    )
-    arc.warm_up()
-    return arc

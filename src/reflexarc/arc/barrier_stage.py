@@ -208,11 +208,11 @@ class BarrierStage:
             tick.faults.append("solver_failed")
             reason += "; no solution passed the residual check, so this share was sent"
             share = min(share, learned_share)
-            tick.change(stage, share * forward, share * yaw, reason, Status.BACKUP)
+            tick.change(stage, (share * forward, share * yaw), reason, Status.BACKUP)
             return
         new_forward, new_yaw = answer
         share, _ = self.share(new_forward, new_yaw)
-        tick.change(stage, share * new_forward, share * new_yaw, reason)
+        tick.change(stage, (share * new_forward, share * new_yaw), reason)
 
     def _project(self, forward: float, yaw: float) -> tuple[float, float] | None:
         scale_v, scale_w = self._scale

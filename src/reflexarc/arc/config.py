@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of the reflex arc for a mobile base. None of them can change while the arc is active."""
+"""Parameters of the reflex arc. None of them can change while the arc is active."""
 
 import math
 from collections.abc import Mapping
@@ -74,6 +74,46 @@ class BarrierConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmConfig:
+    """Numbers of an arm's barriers that are not properties of the robot; used where `robot` is an arm."""
+
+    command: str = quantity(
+        "velocity",
+        choices=("velocity", "torque"),
+        doc="what is proposed and sent: joint velocities or torques",
+    )
+    alpha: float = quantity(10.0, unit="1/s", low=0.1, high=100.0, doc="gain of the barriers")
+    alpha_2: float = quantity(
+        10.0, unit="1/s", low=0.1, high=100.0, doc="gain of the second order, of torque commands"
+    )
+    margin_m: float = quantity(
+        0.0,
+        unit="m",
+        low=0.0,
+        high=0.5,
+        doc="kept beyond every distance by torque commands, for what is sampled",
+    )
+    clearance_m: float = quantity(0.02, unit="m", low=0.0, high=1.0, doc="distance left to obstacles")
+    sigmas: float = quantity(
+        2.0, low=0.0, high=6.0, doc="standard deviations of tracking noise that are covered"
+    )
+    obstacle_acceleration_m_s2: float = quantity(
+        2.0, unit="m/s^2", low=0.0, high=50.0, doc="acceleration that an obstacle may add"
+    )
+    obstacles: int = quantity(32, low=0, high=512, doc="most obstacles of a tick; with more the arm stops")
+    self_collision: bool = quantity(True, doc="whether the arm's own links are kept apart")
+    table_height_m: float | None = quantity(
+        None, unit="m", low=-5.0, high=5.0, doc="the arm stays above this height; null for no table"
+    )
+    manipulability: float | None = quantity(
+        None,
+        low=1e-9,
+        high=10.0,
+        doc="smallest product of the singular values of the Jacobian; null for none",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedConfig:
     """The learned barrier beside the stopping barrier."""
 
@@ -112,10 +152,18 @@ class ArcConfig:
     walls_sectors: int = quantity(
         60, low=8, high=720, doc="sectors of the lidar scan, nearest return of each"
     )
+    max_obstacle_speed_m_s: float = quantity(
+        20.0,
+        unit="m/s",
+        low=0.1,
+        high=100.0,
+        doc="a tracked thing that seems faster is a fault of the tracker",
+    )
     freshness: FreshnessConfig = quantity(FreshnessConfig(), doc="oldest acceptable inputs")
     mode_limits: ModeLimitsConfig = quantity(ModeLimitsConfig(), doc="speed per mode")
     barrier: BarrierConfig = quantity(BarrierConfig(), doc="the stopping barrier")
     learned: LearnedConfig = quantity(LearnedConfig(), doc="the learned barrier beside it")
+    arm: ArmConfig = quantity(ArmConfig(), doc="barriers of an arm")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "arc") -> "ArcConfig":

@@ -9,7 +9,7 @@ from reflexarc.core.types import Mode, Status
 
 
 class ModeLimitStage:
-    """Scales forward and yaw velocity equally, which keeps the path's curvature; stop modes give zero."""
+    """Scales all components of a base's velocity equally, which keeps the path's curvature; stop modes stop."""
 
     name = "mode_limits"
 
@@ -25,15 +25,17 @@ class ModeLimitStage:
         """Nothing to forget: the supervisor latches modes, this stage obeys them."""
 
     def apply(self, tick: Tick) -> None:
-        """Limit |v| to the mode's speed."""
+        """Limit the speed over ground to the mode's."""
         limit = self._limits.get(tick.mode)
         if limit is None:  # a stop mode, or a value that is no mode at all
             name = tick.mode.name if isinstance(tick.mode, Mode) else repr(tick.mode)
             tick.stop(self.name, Status.STOPPED, f"mode {name} forbids motion")
             return
-        speed = abs(tick.command[0])
+        *along, yaw = tick.command.tolist()
+        speed = math.hypot(*along)
         if speed > limit:
             share = limit / speed
-            forward = math.copysign(limit, tick.command[0])
             reason = f"speed {speed:.2f} m/s is above the {limit:.2f} m/s of mode {tick.mode.name}"
-            tick.change(self.name, forward, share * tick.command[1], reason)
+            # One component is set to the limit itself: scaled, it could come out a rounding above it.
+            kept = [math.copysign(limit, along[0])] if len(along) == 1 else [share * v for v in along]
+            tick.change(self.name, (*kept, share * yaw), reason)

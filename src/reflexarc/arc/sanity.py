@@ -7,15 +7,29 @@ backwards is latched: after it no age can be trusted until somebody has looked.
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.stage import Tick
-from reflexarc.core.types import Array, Obstacles, Status, Walls
+from reflexarc.core.types import Array, BaseState, Obstacles, Proposal, Spheres, Status, Walls
 
-T = TypeVar("T")
+SOUND = ("", "")
+"""An item without a fault."""
+
+
+class Surrounding(NamedTuple):
+    """One kind of thing around the robot, and what is asked of it."""
+
+    name: str
+    """As in the fault table: `NAME_stale`, `NAME_not_finite`."""
+    item: Any
+    """With `stamp` and `frame_id`."""
+    judge: Callable[[Any], tuple[str, str]]
+    """Return the fault of an item and why, or `SOUND`."""
+    max_age: float
+    """[s]"""
 
 
 def all_finite(array: Array) -> bool:
@@ -23,19 +37,31 @@ def all_finite(array: Array) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def obstacles_valid(obstacles: Obstacles) -> bool:
-    """Whether every number is finite and no radius or deviation is negative."""
+def judge_obstacles(obstacles: Obstacles | Spheres, top_speed: float) -> tuple[str, str]:
+    """Return the fault of tracked obstacles and why, or `SOUND`.
+
+    A number that is not finite or a negative radius or deviation is a broken message. A speed above
+    `top_speed` [m/s] is a broken track: believed, a thing that seems to flee would take itself out of the barrier.
+    """
     o = obstacles
-    return (
+    if not (
         math.isfinite(o.stamp)
         and all(all_finite(a) for a in (o.position, o.velocity, o.radius, o.position_std, o.velocity_std))
         and not any((a < 0.0).any() for a in (o.radius, o.position_std, o.velocity_std))
-    )
+    ):
+        return "obstacles_not_finite", "an obstacle is not finite or has a negative radius or deviation"
+    fastest = math.sqrt(float((o.velocity * o.velocity).sum(axis=1).max(initial=0.0)))
+    if fastest > top_speed:
+        reason = f"an obstacle seems to move at {fastest:.1f} m/s, plausible are {top_speed:.1f} m/s"
+        return "obstacles_implausible", reason
+    return SOUND
 
 
-def walls_valid(walls: Walls) -> bool:
-    """Whether every coordinate is finite; a map's stamp may be +inf."""
-    return (math.isfinite(walls.stamp) or walls.stamp == math.inf) and all_finite(walls.segments)
+def judge_walls(walls: Walls) -> tuple[str, str]:
+    """Return the fault of walls and why, or `SOUND`; a map's stamp may be +inf."""
+    if (math.isfinite(walls.stamp) or walls.stamp == math.inf) and all_finite(walls.segments):
+        return SOUND
+    return "walls_not_finite", "a wall or its stamp is not finite"
 
 
 class SanityStage:
@@ -43,10 +69,17 @@ class SanityStage:
 
     name = "sanity"
 
-    def __init__(self, config: ArcConfig):
-        """Take the ages and the frame from `config`."""
+    def __init__(self, config: ArcConfig, components: int = 2):
+        """Take ages and frame from `config`.
+
+        Args:
+            config: of the arc.
+            components: size of the robot's velocity: 2 for a wheeled base, 3 for a legged one.
+        """
         self._fresh = config.freshness
         self._frame = config.frame_id
+        self._top_speed = config.max_obstacle_speed_m_s
+        self._components = components
         self.reset()
 
     def reset(self) -> None:
@@ -54,12 +87,43 @@ class SanityStage:
         self._last_now = -math.inf
         self._last_state = -math.inf
         self._latched = ""
-        self._checked: dict[str, tuple[Any, bool]] = {}
+        self._checked: dict[str, tuple[Any, tuple[str, str]]] = {}
 
     def apply(self, tick: Tick) -> None:
-        """Check clock, state, obstacles, walls and proposal, in this order; the first fault decides the status."""
+        """Check clock, state, surroundings and proposal, in this order; the first fault decides the status."""
         if self._clock(tick) and self._state(tick) and self._surroundings(tick):
             self._proposal(tick)
+
+    def state_misfit(self, state: Any) -> str:
+        """Say why a state is not one of this robot, or nothing."""
+        if not isinstance(state, BaseState) or len(state.twist) != self._components:
+            return f"the state is not that of a base with {self._components} velocity components"
+        return ""
+
+    def state_numbers(self, state: Any) -> tuple[Array, ...]:
+        """Return the arrays of a state that must be finite."""
+        return state.pose, state.twist
+
+    def surroundings(self, state: Any) -> tuple[Surrounding, ...]:
+        """Return what is around the robot and how it is checked."""
+        return (
+            Surrounding("obstacles", state.obstacles, self.judge_obstacles, self._fresh.obstacles_s),
+            Surrounding("walls", state.walls, judge_walls, self._fresh.walls_s),
+        )
+
+    def judge_obstacles(self, obstacles: Any) -> tuple[str, str]:
+        """Return the fault of the tracked obstacles and why, or `SOUND`."""
+        return judge_obstacles(obstacles, self._top_speed)
+
+    def proposal_misfit(self, proposal: Any) -> str:
+        """Say why a proposal is not one for this robot, or nothing."""
+        if not isinstance(proposal, Proposal) or len(proposal.twist) != self._components:
+            return f"the proposal is not a velocity of {self._components} components"
+        return ""
+
+    def proposed(self, proposal: Any) -> Array:
+        """Return the command that a proposal asks for."""
+        return proposal.twist
 
     def _clock(self, tick: Tick) -> bool:
         now = tick.now
@@ -76,12 +140,14 @@ class SanityStage:
         state = tick.state
         if state is None:
             return self._stop(tick, "state_missing", "no state has arrived yet")
+        if misfit := self.state_misfit(state):
+            return self._stop(tick, "state_misfit", misfit)
         if state.frame_id != self._frame:
             return self._stop(
                 tick, "frame_mismatch", f"state is in frame {state.frame_id!r}, expected {self._frame!r}"
             )
-        if not (math.isfinite(state.stamp) and all_finite(state.pose) and all_finite(state.twist)):
-            return self._stop(tick, "state_not_finite", "pose, twist or stamp of the state is not finite")
+        if not (math.isfinite(state.stamp) and all(all_finite(a) for a in self.state_numbers(state))):
+            return self._stop(tick, "state_not_finite", "a number or the stamp of the state is not finite")
         if state.stamp < self._last_state:
             return self._stop(
                 tick,
@@ -92,42 +158,36 @@ class SanityStage:
         return self._is_fresh(tick, "state", state.stamp, self._fresh.state_s)
 
     def _surroundings(self, tick: Tick) -> bool:
-        state = tick.state
-        assert state is not None
-        obstacles, walls = state.obstacles, state.walls
-        for name, item in (("obstacles", obstacles), ("walls", walls)):
+        around = self.surroundings(tick.state)
+        for name, item, _, _ in around:
             if item.frame_id != self._frame:
                 return self._stop(
                     tick, "frame_mismatch", f"{name} are in frame {item.frame_id!r}, expected {self._frame!r}"
                 )
-        if not self._once("obstacles", obstacles, obstacles_valid):
-            return self._stop(
-                tick,
-                "obstacles_not_finite",
-                "an obstacle is not finite or has a negative radius or deviation",
-            )
-        if not self._once("walls", walls, walls_valid):
-            return self._stop(tick, "walls_not_finite", "a wall or its stamp is not finite")
-        return self._is_fresh(tick, "obstacles", obstacles.stamp, self._fresh.obstacles_s) and self._is_fresh(
-            tick, "walls", walls.stamp, self._fresh.walls_s
-        )
+        for name, item, judge, _ in around:
+            fault, reason = self._once(name, item, judge)
+            if fault:
+                return self._stop(tick, fault, reason)
+        return all(self._is_fresh(tick, name, item.stamp, max_age) for name, item, _, max_age in around)
 
-    def _once(self, name: str, item: T, check: Callable[[T], bool]) -> bool:
-        """Check an immutable input once, when it is new; most ticks see the one of the tick before."""
-        known, verdict = self._checked.get(name, (None, False))
+    def _once(self, name: str, item: Any, judge: Callable[[Any], tuple[str, str]]) -> tuple[str, str]:
+        """Judge an immutable input once, when it is new; most ticks see the one of the tick before."""
+        known, found = self._checked.get(name, (None, SOUND))
         if known is not item:
-            verdict = check(item)
-            self._checked[name] = (item, verdict)
-        return verdict
+            found = judge(item)
+            self._checked[name] = (item, found)
+        return found
 
     def _proposal(self, tick: Tick) -> None:
         proposal = tick.proposal
         if proposal is None:
             tick.stop(self.name, Status.NO_PROPOSAL, "no proposal has arrived yet", "proposal_missing")
-        elif not (math.isfinite(proposal.stamp) and all_finite(proposal.twist)):
+        elif misfit := self.proposal_misfit(proposal):
+            tick.stop(self.name, Status.NO_PROPOSAL, misfit, "proposal_misfit")
+        elif not (math.isfinite(proposal.stamp) and all_finite(self.proposed(proposal))):
             tick.stop(self.name, Status.NO_PROPOSAL, "the proposal is not finite", "proposal_not_finite")
         elif self._is_fresh(tick, "proposal", proposal.stamp, self._fresh.proposal_s, Status.NO_PROPOSAL):
-            tick.command[:] = proposal.twist
+            tick.command[:] = self.proposed(proposal)
 
     def _is_fresh(
         self, tick: Tick, name: str, stamp: float, limit: float, status: Status = Status.STOPPED

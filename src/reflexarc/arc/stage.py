@@ -2,12 +2,11 @@
 """What a stage of the arc is, and the tick that passes through the stages."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from reflexarc.core.types import Array, BaseState, Intervention, Mode, Proposal, Status
+from reflexarc.core.types import Array, Intervention, Mode, Status
 
 
 @dataclass(slots=True)
@@ -19,14 +18,16 @@ class Tick:
 
     now: float
     """Time of the tick. [s]"""
-    state: BaseState | None
-    """Newest state, or None before the first."""
-    proposal: Proposal | None
-    """Newest proposal, or None before the first."""
+    state: Any
+    """Newest state (`BaseState`, `JointState` of an arm), or None before the first."""
+    proposal: Any
+    """Newest proposal (`Proposal`, `JointProposal` of an arm), or None before the first."""
     mode: Mode
     """Mode set by the supervisor."""
-    command: Array = field(default_factory=lambda: np.zeros(2))
-    """Forward and yaw velocity as it stands. [m/s, rad/s]"""
+    command: Array
+    """The command as it stands, in the units of `Verdict.command`."""
+    halt: Callable[["Tick"], Sequence[float]]
+    """What stops the robot: zero velocity for a base, a braking command for an arm."""
     status: Status = Status.PASSED
     done: bool = False
     """Set by `stop`: later stages are skipped."""
@@ -42,20 +43,20 @@ class Tick:
     faults: list[str] = field(default_factory=list)
 
     def change(
-        self, stage: str, forward: float, yaw: float, reason: str, status: Status = Status.FILTERED
+        self, stage: str, command: Sequence[float], reason: str, status: Status = Status.FILTERED
     ) -> None:
         """Replace the command and note who did it and why."""
-        command = self.command
-        size = math.hypot(forward - command[0], yaw - command[1])
+        before = self.command.tolist()
+        size = math.hypot(*(new - old for new, old in zip(command, before, strict=True)))
         self.interventions.append(Intervention(stage, reason, size))
-        command[0], command[1] = forward, yaw
+        self.command[:] = command
         self.status = status
 
     def stop(self, stage: str, status: Status, reason: str, fault: str = "") -> None:
-        """Command zero velocity and skip the stages that follow."""
+        """Send what stops the robot and skip the stages that follow."""
         if fault and fault not in self.faults:
             self.faults.append(fault)
-        self.change(stage, 0.0, 0.0, reason, status)
+        self.change(stage, self.halt(self), reason, status)
         self.done = True
 
 

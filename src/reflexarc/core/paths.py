@@ -33,3 +33,21 @@ def model_dir(name: str) -> Path:
     if not (path / "robot.yaml").is_file():
         raise UnknownNameError("robot", name, (p.parent.name for p in root.glob("*/robot.yaml")), str(root))
     return path
+
+
+KINDS = {"wheeled": "robot.yaml", "legged": "legged.yaml", "arm": "arm.yaml"}
+"""Kind of robot and the parameter file that says so."""
+
+
+def robot_kind(name: str) -> str:
+    """Return which of `KINDS` the robot `name` is.
+
+    Raises:
+        UnknownNameError: there is no such robot; the message lists those that exist.
+    """
+    root = models_dir()
+    for kind, file in KINDS.items():
+        if (root / name / file).is_file():
+            return kind
+    known = {p.parent.name for file in KINDS.values() for p in root.glob(f"*/{file}")}
+    raise UnknownNameError("robot", name, known, str(root))

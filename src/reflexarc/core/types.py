@@ -30,6 +30,15 @@ def _frozen(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     return array
 
 
+def _body_twist(values: npt.ArrayLike, name: str) -> Array:
+    """Return a read-only body velocity: (forward, yaw) of a wheeled base or (forward, left, yaw) of a legged one."""
+    array = np.array(values, dtype=np.float64)
+    if array.shape not in {(2,), (3,)}:
+        raise ValueError(f"{name} must have shape (2,) or (3,), got {array.shape}")
+    array.setflags(write=False)
+    return array
+
+
 class Mode(IntEnum):
     """Operating mode set by the supervisor, ordered from most to least permissive."""
 
@@ -131,7 +140,8 @@ class BaseState:
     pose: Array
     """x, y, yaw of base_link in the fixed frame, shape (3,). [m, m, rad]"""
     twist: Array
-    """Forward and yaw velocity in base_link, shape (2,). [m/s, rad/s]"""
+    """Velocity in base_link: forward and yaw, shape (2,), or of a legged robot forward, left and yaw, shape (3,).
+    [m/s, rad/s]"""
     obstacles: Obstacles
     """Moving obstacles, with a stamp of their own."""
     walls: Walls
@@ -139,7 +149,85 @@ class BaseState:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pose", _frozen(self.pose, (3,), "BaseState.pose"))
-        object.__setattr__(self, "twist", _frozen(self.twist, (2,), "BaseState.twist"))
+        object.__setattr__(self, "twist", _body_twist(self.twist, "BaseState.twist"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spheres:
+    """Tracked things or body parts around an arm: spheres of constant velocity with growing uncertainty."""
+
+    stamp: float
+    """Time at which the positions hold. [s]"""
+    frame_id: str
+    """Frame of `position` and `velocity`; the arc refuses any other than the state's."""
+    position: Array
+    """Centres, shape (m, 3). [m]"""
+    velocity: Array
+    """Shape (m, 3). [m/s]"""
+    radius: Array
+    """Shape (m,). [m]"""
+    position_std: Array
+    """Standard deviation of each position coordinate, shape (m,). [m]"""
+    velocity_std: Array
+    """Standard deviation of each velocity coordinate, shape (m,). [m/s]"""
+
+    def __post_init__(self) -> None:
+        m = len(self.position)
+        for name, shape in (
+            ("position", (m, 3)),
+            ("velocity", (m, 3)),
+            ("radius", (m,)),
+            ("position_std", (m,)),
+            ("velocity_std", (m,)),
+        ):
+            object.__setattr__(self, name, _frozen(getattr(self, name), shape, f"Spheres.{name}"))
+
+    @classmethod
+    def none(cls, stamp: float, frame_id: str) -> "Spheres":
+        """Nothing around the arm, as a measurement made at `stamp` [s]."""
+        empty = np.zeros((0, 3))
+        return cls(stamp, frame_id, empty, empty, np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+
+@dataclass(frozen=True, slots=True)
+class JointState:
+    """Measured state of an arm and of what surrounds it."""
+
+    stamp: float
+    """Time at which positions and velocities were measured. [s]"""
+    frame_id: str
+    """Frame of the arm's base, in which obstacles must arrive."""
+    joints: tuple[str, ...]
+    """Names, in the order of the arrays; the arc refuses any other than its arm's."""
+    position: Array
+    """Shape (n,). [rad]"""
+    velocity: Array
+    """Shape (n,). [rad/s]"""
+    obstacles: Spheres
+    """With a stamp of their own."""
+
+    def __post_init__(self) -> None:
+        n = len(self.joints)
+        object.__setattr__(self, "position", _frozen(self.position, (n,), "JointState.position"))
+        object.__setattr__(self, "velocity", _frozen(self.velocity, (n,), "JointState.velocity"))
+
+
+@dataclass(frozen=True, slots=True)
+class JointProposal:
+    """What the task policy wants of an arm."""
+
+    stamp: float
+    """Time at which the policy decided. [s]"""
+    joints: tuple[str, ...]
+    """Names, in the order of `target`."""
+    target: Array
+    """Joint velocities [rad/s] or torques [N m], by the arc's `arm.command`; shape (n,)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", _frozen(self.target, (len(self.joints),), "JointProposal.target"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +237,11 @@ class Proposal:
     stamp: float
     """Time at which the policy decided. [s]"""
     twist: Array
-    """Forward and yaw velocity in base_link, shape (2,). [m/s, rad/s]"""
+    """Velocity in base_link: forward and yaw, shape (2,), or of a legged robot forward, left and yaw, shape (3,).
+    [m/s, rad/s]"""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "twist", _frozen(self.twist, (2,), "Proposal.twist"))
+        object.__setattr__(self, "twist", _body_twist(self.twist, "Proposal.twist"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +263,8 @@ class Verdict:
     now: float
     """Time of the tick. [s]"""
     command: Array
-    """What the robot receives: forward and yaw velocity, shape (2,). [m/s, rad/s]"""
+    """What the robot receives: a wheeled base forward and yaw velocity, shape (2,); a legged one forward, left and
+    yaw velocity, shape (3,) [m/s, rad/s]; an arm joint velocities [rad/s] or torques [N m], shape (n,)."""
     status: Status
     """Outcome; its value is a sentence."""
     mode: Mode

@@ -3,3 +3,5 @@
 
 from reflexarc.robots.base import BaseRobot as BaseRobot
 from reflexarc.robots.base import load_robot as load_robot
+from reflexarc.robots.legged import LeggedRobot as LeggedRobot
+from reflexarc.robots.legged import load_legged as load_legged

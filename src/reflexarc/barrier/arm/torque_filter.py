@@ -26,6 +26,7 @@ import numpy as np
 from reflexarc.barrier.arm.gains import honoured_speed
 from reflexarc.barrier.arm.kinematics import build_tree, jacobians, move, new_motion, new_pose, place
 from reflexarc.barrier.arm.manipulability import manipulability
+from reflexarc.barrier.arm.learned import LearnedArmRows
 from reflexarc.barrier.arm.programme import WorkingProgramme
 from reflexarc.barrier.arm.rows import BOX, RECOVERY, SINGULARITY, Task, capacity, fill_rows, new_rows
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, check_call, no_obstacles
@@ -165,6 +166,7 @@ class TorqueFilter:
         max_slack: float = 20.0,
         honour_gains: bool = True,
         backend: str = "daqp",
+        learned: LearnedArmRows | None = None,
     ):
         """Allocate everything and compile.
 
@@ -181,10 +183,16 @@ class TorqueFilter:
             max_slack: a row may be broken by this much where no torque keeps all; beyond it the backup acts. [m/s^2]
             honour_gains: whether speeds are limited to what alpha_1 can be kept from, see `gains`.
             backend: of `FilterQp`.
+            learned: not offered for torques; anything but None is refused.
 
         Raises:
-            ConfigError: a number out of its range.
+            ConfigError: a number out of its range, or a learned barrier.
         """
+        if learned is not None:
+            raise ConfigError(
+                "a learned barrier V(q) is offered for joint-velocity commands only: torques act on the acceleration, so "
+                "that neither its row nor its certificate holds; leave it out, or command velocities. Nothing was built"
+            )
         if not (0.0 < alpha_1 < np.inf and 0.0 < alpha_2 < np.inf):
             raise ConfigError(f"alpha_1 {alpha_1} and alpha_2 {alpha_2} must be positive")
         if not 0.0 <= margin < np.inf or obstacles < 0 or working_rows < 0:
@@ -236,7 +244,9 @@ class TorqueFilter:
         self._holding = self._gravity(np.array(arm.home))
         self.step(arm.home, np.zeros(n), self._holding, no_obstacles())
 
-    def step(self, q: Array, dq: Array, target: Array, obstacles: SphereObstacles) -> ArmVerdict:
+    def step(
+        self, q: Array, dq: Array, target: Array, obstacles: SphereObstacles, speed_share: float = 1.0
+    ) -> ArmVerdict:
         """Return the torques for the coming period.
 
         Args:
@@ -244,6 +254,7 @@ class TorqueFilter:
             dq: joint velocities, shape (n,). [rad/s]
             target: proposed torques, shape (n,). [N m]
             obstacles: at the same time.
+            speed_share: share of `max_velocity` that is allowed in this tick; a joint that is faster is braked.
 
         Raises:
             ConfigError: a wrong shape, or more obstacles than the filter has room for.
@@ -263,6 +274,7 @@ class TorqueFilter:
             reason = "a value that is not finite in proposal or obstacles"
             return self._verdict_of_backup(self._brake(dq, mass, nle), reason, started)
         p = self.programme
+        np.multiply(self.max_velocity, speed_share, out=self._limits[2])
         inverse, scratch, copy = self._matrices
         copy[:] = mass
         count, h, *nearest = _rows_of_torque(
@@ -313,6 +325,21 @@ class TorqueFilter:
             answer.iterations,
             time.perf_counter() - started,
         )
+
+    def brake(self, q: Array, dq: Array) -> Array:
+        """Return torques that take the velocity away with gravity compensated, within the limits, shape (n,). [N m]
+
+        A state that is not finite gets the torques that held the last good one.
+        """
+        if not np.isfinite(q + dq).all():
+            return self._holding.copy()
+        mass = self._pin.crba(self.arm.model, self._data, q)
+        nle = self._pin.nonLinearEffects(self.arm.model, self._data, q, dq)
+        return self._brake(dq, mass, nle)
+
+    def hold(self) -> Array:
+        """Return the torques that hold the last good state against gravity, shape (n,). [N m]"""
+        return self._holding.copy()
 
     def _gravity(self, q: Array) -> Array:
         held = self._pin.computeGeneralizedGravity(self.arm.model, self._data, q)

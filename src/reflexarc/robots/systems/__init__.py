@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Standard control-affine systems, by name."""
 
+from collections.abc import Callable
+
+from reflexarc.core.errors import UnknownNameError
 from reflexarc.robots.systems.adaptive_cruise import ADAPTIVE_CRUISE
 from reflexarc.robots.systems.boat import BOAT
 from reflexarc.robots.systems.cart_pole import CART_POLE
@@ -8,6 +11,7 @@ from reflexarc.robots.systems.double_integrator import DOUBLE_INTEGRATOR
 from reflexarc.robots.systems.double_integrator_2d import DOUBLE_INTEGRATOR_2D
 from reflexarc.robots.systems.dubins import DUBINS
 from reflexarc.robots.systems.inverted_pendulum import INVERTED_PENDULUM
+from reflexarc.robots.systems.panda_cell import panda_cell
 from reflexarc.robots.systems.planar_quadrotor import QUADROTOR_A, QUADROTOR_B
 from reflexarc.robots.systems.point_robot import POINT_ROBOT
 from reflexarc.robots.systems.segway import SEGWAY
@@ -33,4 +37,26 @@ SYSTEMS = {
 }
 """Every system of the regression suite."""
 
-__all__ = ["SYSTEMS", "Ball", "Box", "Coordinate", "System"]
+ARM_SYSTEMS: dict[str, Callable[[], System]] = {"panda_cell": panda_cell}
+"""Arms in their cells, by name; each is built when it is asked for, because that needs pinocchio."""
+
+
+def find_system(name: str, where: str = "") -> System:
+    """Return a system of either table.
+
+    Args:
+        name: of the system.
+        where: what named it, for the error.
+
+    Raises:
+        UnknownNameError: there is no such system; the message lists those that exist.
+        ModelError: an arm's system, and pinocchio or the robot's files are not installed.
+    """
+    if name in SYSTEMS:
+        return SYSTEMS[name]
+    if name in ARM_SYSTEMS:
+        return ARM_SYSTEMS[name]()
+    raise UnknownNameError("system", name, (*SYSTEMS, *ARM_SYSTEMS), where)
+
+
+__all__ = ["ARM_SYSTEMS", "SYSTEMS", "Ball", "Box", "Coordinate", "System", "find_system"]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build the standard arc of a robot: its stages in order, compiled and warm."""
+
+from collections.abc import Callable
+
+from reflexarc.arc.actuator_limits import ActuatorLimitStage
+from reflexarc.arc.arc import Arc
+from reflexarc.arc.barrier_stage import BarrierStage
+from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.learned import LearnedRows
+from reflexarc.arc.legged_barrier import LeggedBarrierStage
+from reflexarc.arc.legged_limits import LeggedLimitStage
+from reflexarc.arc.mode_limits import ModeLimitStage
+from reflexarc.arc.postcheck import PostCheckStage
+from reflexarc.arc.sanity import SanityStage
+from reflexarc.arc.warm_up import warm_up_arm, warm_up_base
+from reflexarc.core.errors import ConfigError
+from reflexarc.core.paths import robot_kind
+from reflexarc.robots import load_legged, load_robot
+
+
+def build_arc(config: ArcConfig) -> Arc:
+    """Build the standard arc of the robot that `config` names, compiled and warm.
+
+    A wheeled base: sanity, mode limits, limits of the drive on the proposal, barrier, limits of the drive, post-check.
+    A legged base: the same with the limits of its gait. An arm: sanity, mode limits, barrier, post-check.
+
+    Raises:
+        ConfigError: the robot is unknown, or the configuration asks for what its kind does not have.
+        ModelError: its parameter file is missing or malformed, or the learned barrier is not acceptable.
+    """
+    return _BUILDERS[robot_kind(config.robot)](config)
+
+
+def _wheeled(config: ArcConfig) -> Arc:
+    robot = load_robot(config.robot)
+    learned = LearnedRows(config, robot) if config.learned.enabled else None
+    barrier = BarrierStage(config, robot, learned)
+    stages = (
+        SanityStage(config),
+        ModeLimitStage(config.mode_limits),
+        ActuatorLimitStage(robot, "proposal_limits"),
+        barrier,
+        ActuatorLimitStage(robot),
+        PostCheckStage(robot, barrier, config.barrier.enabled),
+    )
+    arc = Arc(config, stages, uncertified=learned is not None and learned.uncertified)
+    warm_up_base(arc, 2)
+    return arc
+
+
+def _legged(config: ArcConfig) -> Arc:
+    if config.learned.enabled:
+        raise ConfigError(
+            f"learned.enabled: there is no learned barrier for a legged robot such as {config.robot!r}"
+        )
+    robot = load_legged(config.robot)
+    barrier = LeggedBarrierStage(config, robot)
+    stages = (
+        SanityStage(config, components=3),
+        ModeLimitStage(config.mode_limits),
+        LeggedLimitStage(robot, "proposal_limits"),
+        barrier,
+        LeggedLimitStage(robot),
+        PostCheckStage(robot, barrier, config.barrier.enabled),
+    )
+    arc = Arc(config, stages, components=3)
+    warm_up_base(arc, 3)
+    return arc
+
+
+def _arm(config: ArcConfig) -> Arc:
+    # pinocchio and the arms' kernels are needed only here.
+    from reflexarc.arc.arm_barrier import ArmBarrierStage, ArmCheckStage  # noqa: PLC0415
+    from reflexarc.arc.arm_modes import ArmModeStage  # noqa: PLC0415
+    from reflexarc.arc.arm_sanity import ArmSanityStage  # noqa: PLC0415
+    from reflexarc.robots.arm import load_arm  # noqa: PLC0415
+
+    arm = load_arm(config.robot)
+    modes = ArmModeStage(config, arm)
+    barrier = ArmBarrierStage(config, arm, modes)
+    stages = (
+        ArmSanityStage(config, arm),
+        modes,
+        barrier,
+        ArmCheckStage(arm, barrier, config.arm.command == "torque"),
+    )
+    arc = Arc(config, stages, components=arm.n, halt=barrier.halt)
+    warm_up_arm(arc, arm)
+    return arc
+
+
+_BUILDERS: dict[str, Callable[[ArcConfig], Arc]] = {"wheeled": _wheeled, "legged": _legged, "arm": _arm}
