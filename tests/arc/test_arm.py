@@ -2,6 +2,8 @@
 """The arc of an arm: what holds for every tick, what stops the arm and how, in both kinds of command."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -379,3 +381,10 @@ def test_post_check_refuses_what_a_broken_stage_lets_through(arc):
 def test_gain_that_the_period_cannot_honour_is_refused():
     with pytest.raises(ConfigError, match="alpha \\* period"):
         build_arc(ArcConfig.from_dict(CONFIG | {"rate_hz": 10.0, "arm": {"alpha": 20.0}}))
+
+
+def test_example_of_the_page_runs_and_names_the_ball(capsys):
+    page = (Path(__file__).parents[2] / "docs/arc.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example.group(1), {})
+    assert "FILTERED" in capsys.readouterr().out

@@ -237,8 +237,9 @@ def stack(new_domain, tmp_path_factory):
 class FakeRobot:
     """Publishes what a standing robot's drivers would, on the system clock, with a proposal to drive."""
 
-    def __init__(self, probe):
+    def __init__(self, probe, wanted=(0.5, 0.0)):
         self.probe = probe
+        self.wanted = wanted
 
     def publish(self, odom_age):
         """Publish one set of measurements; odometry is `odom_age` [s] old."""
@@ -253,7 +254,7 @@ class FakeRobot:
             now - odom_age,
             FIXED_FRAME,
             np.zeros(3),
-            np.zeros(2),
+            np.zeros(len(self.wanted)),
             Obstacles.none(now),
             Walls.none(FIXED_FRAME),
         )
@@ -262,7 +263,7 @@ class FakeRobot:
             ("odom", convert.odometry_to(state)),
             ("obstacles", convert.obstacles_to(Obstacles.none(now))),
             ("scan", convert.scan_to(scan, 0.1)),
-            ("proposal", convert.twist_to(now, np.array([0.5, 0.0]))),
+            ("proposal", convert.twist_to(now, np.array(self.wanted))),
         ):
             self.probe.publish(name, message)
 

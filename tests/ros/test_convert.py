@@ -20,6 +20,8 @@ from reflexarc.mission import Mission, MissionEnded, MissionStarted, Outcome
 pytestmark = pytest.mark.ros
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+TWISTS = hnp.arrays(np.float64, st.integers(2, 3), elements=NUMBERS)
+"""Of a wheeled base or a legged one."""
 LENGTHS = st.floats(-1e6, 1e6)
 SIMULATED = st.integers(0, 4_000_000 * wire.NS).map(lambda ns: wire.seconds(_stamp(ns)))
 SYSTEM = st.floats(1.7e9, 2.1e9)
@@ -93,12 +95,12 @@ def test_a_quaternion_that_is_none_gives_nan_on_which_the_arc_stops(bad):
     assert math.isnan(wire.yaw_of(SimpleNamespace(x=bad[0], y=bad[1], z=bad[2], w=bad[3])))
 
 
-@given(STAMPS, FRAMES, LENGTHS, LENGTHS, st.floats(-math.pi, math.pi), NUMBERS, NUMBERS)
-def test_odometry(stamp, frame, x, y, yaw, forward, turn):
+@given(STAMPS, FRAMES, LENGTHS, LENGTHS, st.floats(-math.pi, math.pi), TWISTS)
+def test_odometry(stamp, frame, x, y, yaw, twist):
     from reflexarc_nodes.convert import odometry_to
 
-    state = BaseState(stamp, frame, [x, y, yaw], [forward, turn], Obstacles.none(stamp), Walls.none())
-    odometry = wire.odometry_from(through_the_wire(odometry_to(state)))
+    state = BaseState(stamp, frame, [x, y, yaw], twist, Obstacles.none(stamp), Walls.none())
+    odometry = wire.odometry_from(through_the_wire(odometry_to(state)), len(twist))
     assert (odometry.stamp, odometry.frame_id, odometry.child_frame_id) == (stamp, frame, "base_link")
     assert same(odometry.pose[:2], state.pose[:2])
     assert abs(math.remainder(odometry.pose[2] - yaw, 2 * math.pi)) < 1e-14
@@ -142,13 +144,13 @@ def test_walls_whose_numbers_make_no_segments_become_a_fault():
     assert np.isnan(wire.walls_from(message).segments).all()
 
 
-@given(STAMPS, NUMBERS, NUMBERS)
-def test_proposal(stamp, forward, turn):
+@given(STAMPS, TWISTS)
+def test_proposal(stamp, twist):
     from reflexarc_nodes.convert import twist_to
 
-    proposal = wire.proposal_from(through_the_wire(twist_to(stamp, np.array([forward, turn]))))
+    proposal = wire.proposal_from(through_the_wire(twist_to(stamp, twist)), len(twist))
     assert proposal.stamp == stamp
-    assert same(proposal.twist, np.array([forward, turn]))
+    assert same(proposal.twist, twist)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -166,7 +168,7 @@ def test_a_number_that_is_no_mode_is_an_emergency(number):
 VERDICTS = st.builds(
     Verdict,
     now=NUMBERS,
-    command=hnp.arrays(np.float64, 2, elements=LENGTHS),
+    command=hnp.arrays(np.float64, st.integers(2, 3), elements=LENGTHS),
     status=st.sampled_from(Status),
     mode=st.sampled_from(Mode),
     margin=NUMBERS,
@@ -200,7 +202,7 @@ def test_verdict(verdict, record):
     verdict = dataclasses.replace(verdict, interventions=clean)
     if math.isfinite(verdict.now):
         verdict = dataclasses.replace(verdict, now=verdict.now % 1e9)
-    back, tick = wire.verdict_from(through_the_wire(verdict_to(verdict, record)))
+    back, tick = wire.verdict_from(through_the_wire(verdict_to(verdict, record)), len(verdict.command))
     assert same(back, verdict)
     assert same(tuple(tick), tuple(record))
 

@@ -81,6 +81,36 @@ def test_cleanup_and_another_configuration(arc):
     drive(arc)
 
 
+def test_legged_robot_gets_all_three_components_of_its_velocity(probe_and_graph, fake_robot):
+    probe, graph = probe_and_graph
+    probe.listen("cmd_vel", "verdict")
+    graph.start("arc_node", autostart=True, needs_map=False, use_sim_time=False, robot="go2")
+    robot = fake_robot(probe, wanted=(0.5, 0.25, -0.125))
+
+    def walks():
+        robot.publish(odom_age=0.0)
+        command = probe.last("cmd_vel")
+        return command is not None and command.twist.linear.x == 0.5
+
+    probe.until(walks, READY_S, "the proposal goes through")
+    twist, verdict = probe.last("cmd_vel").twist, probe.last("verdict")
+    assert (twist.linear.x, twist.linear.y, twist.angular.z) == (0.5, 0.25, -0.125)
+    assert verdict.command.linear.y == 0.25
+    robot.wanted = (0.5, 0.0)  # a wheeled robot's proposal is a legged one's without a side step
+
+    def forward():
+        robot.publish(odom_age=0.0)
+        return probe.last("cmd_vel").twist.linear.y == 0.0
+
+    probe.until(forward, READY_S, "it walks straight on")
+
+
+def test_arc_node_of_an_arm_refuses_to_start(probe_and_graph):
+    _, graph = probe_and_graph
+    process = graph.start("arc_node", autostart=True, needs_map=False, use_sim_time=False, robot="panda")
+    assert process.wait(READY_S) != 0
+
+
 @pytest.mark.parametrize("mode", [Mode.PROTECTIVE_STOP, Mode.EMERGENCY_STOP])
 def test_stop_modes_stop_the_robot_and_normal_lets_it_go(arc, mode):
     from reflexarc_nodes.convert import mode_to

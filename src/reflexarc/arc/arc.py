@@ -22,7 +22,7 @@ class Arc:
         self,
         config: ArcConfig,
         stages: Sequence[Stage],
-        components: int = 2,
+        components: int,
         halt: Callable[[Tick], Sequence[float]] | None = None,
         uncertified: bool = False,
     ):

@@ -14,7 +14,7 @@ class ArmSanityStage(SanityStage):
 
     def __init__(self, config: ArcConfig, arm: Arm):
         """Take ages, frame and number of obstacles from `config`, the joints from the arm."""
-        super().__init__(config)
+        super().__init__(config, arm.n)
         self._joints = arm.joints
         self._most = config.arm.obstacles
 

@@ -37,15 +37,15 @@ def _wheeled(config: ArcConfig) -> Arc:
     learned = LearnedRows(config, robot) if config.learned.enabled else None
     barrier = BarrierStage(config, robot, learned)
     stages = (
-        SanityStage(config),
+        SanityStage(config, robot.components),
         ModeLimitStage(config.mode_limits),
         ActuatorLimitStage(robot, "proposal_limits"),
         barrier,
         ActuatorLimitStage(robot),
         PostCheckStage(robot, barrier, config.barrier.enabled),
     )
-    arc = Arc(config, stages, uncertified=learned is not None and learned.uncertified)
-    warm_up_base(arc, 2)
+    arc = Arc(config, stages, robot.components, uncertified=learned is not None and learned.uncertified)
+    warm_up_base(arc, robot.components)
     return arc
 
 
@@ -57,15 +57,15 @@ def _legged(config: ArcConfig) -> Arc:
     robot = load_legged(config.robot)
     barrier = LeggedBarrierStage(config, robot)
     stages = (
-        SanityStage(config, components=3),
+        SanityStage(config, robot.components),
         ModeLimitStage(config.mode_limits),
         LeggedLimitStage(robot, "proposal_limits"),
         barrier,
         LeggedLimitStage(robot),
         PostCheckStage(robot, barrier, config.barrier.enabled),
     )
-    arc = Arc(config, stages, components=3)
-    warm_up_base(arc, 3)
+    arc = Arc(config, stages, robot.components)
+    warm_up_base(arc, robot.components)
     return arc
 
 

@@ -16,7 +16,7 @@ from reflexarc.core.interfaces import LIDAR_FRAME
 from reflexarc.core.plant import Scan
 from reflexarc.core.types import Array, BaseState, Mode, Obstacles, Proposal, Walls
 from reflexarc.core.wire import NO_STAMP, Odometry, TickRecord
-from reflexarc.robots import load_robot
+from reflexarc.robots import load_base
 
 HISTORY = 64
 """Odometry messages among which the one nearest to a scan is looked for: more than half a second at 100
@@ -53,11 +53,16 @@ class ArcInputs:
         """Start with nothing.
 
         Args:
-            config: names the robot (lidar mount), the fixed frame and the number of sectors.
+            config: names the robot (lidar mount, velocity components), the fixed frame and the number of sectors.
             needs_map: whether there is no state before the map's keep-outs have arrived.
             lidar_frame: frame in which scans must arrive.
+
+        Raises:
+            ConfigError: the robot is no base.
         """
-        self.mount = np.array(load_robot(config.robot).lidar_mount)
+        robot = load_base(config.robot)
+        self.mount = np.array(robot.lidar_mount)
+        self.components = robot.components
         self.sectors = config.walls_sectors
         self.frame_id = config.frame_id
         self.needs_map = needs_map

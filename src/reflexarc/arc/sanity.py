@@ -69,7 +69,7 @@ class SanityStage:
 
     name = "sanity"
 
-    def __init__(self, config: ArcConfig, components: int = 2):
+    def __init__(self, config: ArcConfig, components: int):
         """Take ages and frame from `config`.
 
         Args:

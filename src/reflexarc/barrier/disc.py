@@ -23,8 +23,8 @@ robot stands. Moving away earns nothing. The form is that of `stopping`, for a r
 
 Along a ray, u = lambda u_0, h >= D - B lambda - Q lambda^2 with equality at 1, so the admissible share is closed-form.
 Where D < 0 the thing is closer than the barrier allows even at standstill; then a command is admissible if it does not
-approach (S at most 1 mm/s) and, against a moving thing, the robot creeps or outruns the thing already by its measured velocity.
-Standing still is therefore admissible always.
+approach (S at most 1 mm/s) and, against a moving thing, the robot creeps or outruns the thing already by its measured
+velocity. Standing still is therefore admissible always.
 """
 
 import math

@@ -36,7 +36,7 @@ class Odometry(NamedTuple):
     pose: Array
     """x, y, yaw, shape (3,). [m, m, rad]"""
     twist: Array
-    """Forward and yaw velocity, shape (2,). [m/s, rad/s]"""
+    """Forward and yaw velocity, shape (2,), or forward, left and yaw velocity, shape (3,). [m/s, rad/s]"""
 
 
 class TickRecord(NamedTuple):
@@ -83,15 +83,27 @@ def yaw_of(quaternion: Any) -> float:
     return math.atan2(2.0 * (w * z + x * y), norm - 2.0 * (y * y + z * z))
 
 
-def odometry_from(msg: Any) -> Odometry:
-    """Decode nav_msgs/Odometry."""
-    pose, twist = msg.pose.pose, msg.twist.twist
+def twist_from(msg: Any, components: int = 2) -> Array:
+    """Decode the components of geometry_msgs/Twist that a base has.
+
+    Args:
+        msg: the message.
+        components: 2 for forward and yaw velocity, 3 for forward, left and yaw velocity of a legged robot.
+    """
+    if components == 3:
+        return np.array((msg.linear.x, msg.linear.y, msg.angular.z))
+    return np.array((msg.linear.x, msg.angular.z))
+
+
+def odometry_from(msg: Any, components: int = 2) -> Odometry:
+    """Decode nav_msgs/Odometry of a base with so many velocity components."""
+    pose = msg.pose.pose
     return Odometry(
         seconds(msg.header.stamp),
         msg.header.frame_id,
         msg.child_frame_id,
         np.array((pose.position.x, pose.position.y, yaw_of(pose.orientation))),
-        np.array((twist.linear.x, twist.angular.z)),
+        twist_from(msg.twist.twist, components),
     )
 
 
@@ -132,9 +144,9 @@ def walls_from(msg: Any) -> Walls:
     return Walls(math.inf, msg.header.frame_id, segments)
 
 
-def proposal_from(msg: Any) -> Proposal:
-    """Decode a proposal from geometry_msgs/TwistStamped."""
-    return Proposal(seconds(msg.header.stamp), np.array((msg.twist.linear.x, msg.twist.angular.z)))
+def proposal_from(msg: Any, components: int = 2) -> Proposal:
+    """Decode a proposal for a base with so many velocity components from geometry_msgs/TwistStamped."""
+    return Proposal(seconds(msg.header.stamp), twist_from(msg.twist, components))
 
 
 def mode_from(msg: Any) -> Mode:
@@ -148,11 +160,11 @@ def route_from(msg: Any) -> Array:
     return np.array(points, dtype=np.float64).reshape(-1, 2)
 
 
-def verdict_from(msg: Any) -> tuple[Verdict, TickRecord]:
-    """Decode reflexarc_msgs/Verdict."""
+def verdict_from(msg: Any, components: int = 2) -> tuple[Verdict, TickRecord]:
+    """Decode reflexarc_msgs/Verdict on a base with so many velocity components."""
     verdict = Verdict(
         now=msg.now,
-        command=np.array((msg.command.linear.x, msg.command.angular.z)),
+        command=twist_from(msg.command, components),
         status=STATUS_CODES[msg.status],
         mode=Mode(msg.mode),
         margin=msg.margin,

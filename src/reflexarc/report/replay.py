@@ -20,6 +20,7 @@ from reflexarc.core import wire
 from reflexarc.core.errors import RecordingError
 from reflexarc.core.types import BaseState, Mode, Proposal, Status, Verdict, Walls
 from reflexarc.report.recording import Recorded, Recording
+from reflexarc.robots import load_base
 
 COMPARED = tuple(field.name for field in fields(Verdict) if field.compare)
 """Fields of a verdict that a replay must reproduce."""
@@ -83,7 +84,7 @@ def replay(
     differences: list[Difference] = []
     last = None
     for number, entry in enumerate(verdicts):
-        recorded, tick = wire.verdict_from(entry.message)
+        recorded, tick = wire.verdict_from(entry.message, inputs.components)
         if last is not None and tick.seq <= last:
             arc.reset()  # the arc was activated again
         elif last is not None:
@@ -142,6 +143,7 @@ class _Inputs:
 
     def __init__(self, recording: Recording, config: ArcConfig) -> None:
         self._config = config
+        self.components = load_base(config.robot).components
         self._odometry = _ByStamp(recording.optional_topic("odom"))
         self._obstacles = _ByStamp(recording.optional_topic("obstacles"))
         self._scans = _ByStamp(recording.optional_topic("scan"))
@@ -155,7 +157,7 @@ class _Inputs:
         """Return the state of a tick; KeyError where a message is not in the recording."""
         if tick.state_stamp < 0.0:
             return None
-        odometry = wire.odometry_from(self._odometry.find(tick.state_stamp, log_time))
+        odometry = wire.odometry_from(self._odometry.find(tick.state_stamp, log_time), self.components)
         obstacles = wire.obstacles_from(self._obstacles.find(tick.obstacles_stamp, log_time))
         walls = self._place(tick, log_time)
         return BaseState(odometry.stamp, odometry.frame_id, odometry.pose, odometry.twist, obstacles, walls)
@@ -164,7 +166,7 @@ class _Inputs:
         """Return the proposal of a tick."""
         if tick.proposal_stamp < 0.0:
             return None
-        return wire.proposal_from(self._proposals.find(tick.proposal_stamp, log_time))
+        return wire.proposal_from(self._proposals.find(tick.proposal_stamp, log_time), self.components)
 
     def mode(self, recorded: Verdict, log_time: float) -> Mode:
         """Return the supervisor's mode; the verdict's own says it unless a latched fault raised it."""
@@ -181,7 +183,7 @@ class _Inputs:
             if self._keepouts is not None:
                 inputs.add_keepouts(self._keepouts)
             placing = tick.walls_pose_stamp if tick.walls_pose_stamp >= 0.0 else tick.state_stamp
-            inputs.add_odometry(wire.odometry_from(self._odometry.find(placing, log_time)))
+            inputs.add_odometry(wire.odometry_from(self._odometry.find(placing, log_time), self.components))
             inputs.add_obstacles(wire.obstacles_from(self._obstacles.find(tick.obstacles_stamp, log_time)))
             inputs.add_scan(wire.scan_from(message), message.header.frame_id)
             state = inputs.state()

@@ -45,6 +45,9 @@ class BaseRobot:
     tilt_limit: float = parameter("rad", 0.05, math.pi / 2)
     """Tilt beyond which the robot has rolled over."""
 
+    components = 2
+    """Velocity components of a command: forward and yaw."""
+
     @property
     def lidar_mount(self) -> tuple[float, float, float]:
         """x, y, yaw of the lidar in base_link. [m, m, rad]"""

@@ -34,6 +34,16 @@ class LeggedRobot:
     """Guaranteed together with `actuation_latency`."""
     actuation_latency: float = parameter("s", 0.0, 1.0)
     """From a command to its effect; for a gait at least half a stride."""
+    lidar_x: float = parameter("m", -10.0, 10.0)
+    lidar_y: float = parameter("m", -10.0, 10.0)
+    lidar_yaw: float = parameter("rad", -math.pi, math.pi)
+    components = 3
+    """Velocity components of a command: forward, left and yaw."""
+
+    @property
+    def lidar_mount(self) -> tuple[float, float, float]:
+        """x, y, yaw of the lidar in base_link. [m, m, rad]"""
+        return self.lidar_x, self.lidar_y, self.lidar_yaw
 
     @property
     def radius(self) -> float:

@@ -63,7 +63,7 @@ class ArcNode(NodeParts, LifecycleNode):
         self.command = advertise(self, "cmd_vel")
         self.verdict = advertise(self, "verdict")
         self.topics = [
-            listen(self, "odom", self._store(wire.odometry_from, inputs.add_odometry)),
+            listen(self, "odom", self._store(self._of_base(wire.odometry_from), inputs.add_odometry)),
             listen(self, "obstacles", self._store(wire.obstacles_from, inputs.add_obstacles)),
             listen(
                 self,
@@ -72,7 +72,9 @@ class ArcNode(NodeParts, LifecycleNode):
             ),
             listen(self, "keepouts", self._store(wire.walls_from, inputs.add_keepouts)),
             listen(
-                self, "proposal", self._store(wire.proposal_from, lambda p: setattr(inputs, "proposal", p))
+                self,
+                "proposal",
+                self._store(self._of_base(wire.proposal_from), lambda p: setattr(inputs, "proposal", p)),
             ),
             listen(self, "mode", self._store(wire.mode_from, lambda m: setattr(inputs, "mode", m))),
         ]
@@ -166,6 +168,10 @@ class ArcNode(NodeParts, LifecycleNode):
 
         return store
 
+    def _of_base(self, decode: Callable[[Any, int], Any]) -> Callable[[Any], Any]:
+        components = self.inputs.components
+        return lambda message: decode(message, components)
+
     def _restart(self) -> None:
         period = self.arc.config.period
         self.seq = 0
@@ -211,7 +217,7 @@ class ArcNode(NodeParts, LifecycleNode):
             return
         self.active = False
         leave_realtime()
-        self.command.publish(twist_to(self.time.now(), np.zeros(2)))
+        self.command.publish(twist_to(self.time.now(), np.zeros(self.inputs.components)))
         self.command.wait_for_all_acked(Duration(nanoseconds=200_000_000))
 
 

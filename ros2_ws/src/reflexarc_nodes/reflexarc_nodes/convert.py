@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vector3
+from geometry_msgs.msg import Point, PoseStamped, Quaternion, Twist, TwistStamped, Vector3
 from nav_msgs.msg import Odometry, Path
 from reflexarc_msgs import msg as messages
 from rosgraph_msgs.msg import Clock
@@ -62,8 +62,7 @@ def odometry_to(state: BaseState) -> Odometry:
     x, y, yaw = map(float, state.pose)
     message.pose.pose.position = Point(x=x, y=y, z=0.0)
     message.pose.pose.orientation = yaw_to(yaw)
-    message.twist.twist.linear.x = float(state.twist[0])
-    message.twist.twist.angular.z = float(state.twist[1])
+    _fill(message.twist.twist, state.twist)
     return message
 
 
@@ -115,10 +114,17 @@ def walls_to(walls: Walls, stamp: float) -> messages.Walls:
 
 
 def twist_to(stamp: float, twist: Array) -> TwistStamped:
-    """Return a proposal or a command: forward and yaw velocity, shape (2,). [m/s, rad/s]"""
+    """Return a proposal or a command of a base, see `_fill`."""
     message = TwistStamped(header=header_to(stamp, BODY_FRAME))
-    message.twist.linear.x, message.twist.angular.z = float(twist[0]), float(twist[1])
+    _fill(message.twist, twist)
     return message
+
+
+def _fill(message: Twist, twist: Array) -> None:
+    """Write forward and yaw velocity, shape (2,), or forward, left and yaw velocity, shape (3,). [m/s, rad/s]"""
+    message.linear.x, message.angular.z = float(twist[0]), float(twist[-1])
+    if len(twist) == 3:
+        message.linear.y = float(twist[1])
 
 
 def mode_to(stamp: float, mode: Mode, reason: str) -> messages.Mode:
@@ -149,7 +155,7 @@ def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
         walls_pose_stamp=record.walls_pose_stamp,
         proposal_stamp=record.proposal_stamp,
     )
-    message.command.linear.x, message.command.angular.z = float(verdict.command[0]), float(verdict.command[1])
+    _fill(message.command, verdict.command)
     if verdict.interventions:
         message.interventions = [
             messages.Intervention(stage=i.stage, reason=i.reason, change=float(i.change))
