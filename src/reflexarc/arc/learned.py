@@ -12,7 +12,7 @@ import numpy as np
 
 from reflexarc.arc.config import ArcConfig, LearnedConfig
 from reflexarc.barrier.certify.certificate import Certificate
-from reflexarc.barrier.certify.gate import matching_certificate
+from reflexarc.barrier.certify.gate import admit, barrier_path
 from reflexarc.barrier.compiled import pack
 from reflexarc.barrier.encounter import STATE
 from reflexarc.barrier.encounter_certificate import system_hash
@@ -31,31 +31,8 @@ from reflexarc.barrier.encounter_rows import (
 )
 from reflexarc.barrier.learned import LearnedBarrier, load_barrier
 from reflexarc.core.errors import ModelError
-from reflexarc.core.paths import models_dir
 from reflexarc.core.types import Array, BaseState
 from reflexarc.robots import BaseRobot
-
-WEIGHTS = "barrier.safetensors"
-
-
-def barrier_path(name: str) -> Path:
-    """Return the weight file of a learned barrier.
-
-    Args:
-        name: folder of `models/barriers/`, or the path of a safetensors file.
-
-    Raises:
-        ModelError: there is no such barrier; the message lists those that exist.
-    """
-    path = Path(name)
-    if path.suffix == ".safetensors":
-        return path
-    root = models_dir() / "barriers"
-    path = root / name / WEIGHTS
-    if not path.is_file():
-        known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{WEIGHTS}"))) or "none"
-        raise ModelError(f"there is no learned barrier {name!r} in {root}; those that exist: {known}")
-    return path
 
 
 def residual_bound(barrier: LearnedBarrier, path: Path) -> Array:
@@ -109,19 +86,15 @@ class LearnedRows:
             raise ModelError(
                 f"{path}: the barrier is for {barrier.system!r}, this arc drives {config.robot!r}; refused"
             )
-        self.uncertified = False
-        try:
-            certificate = matching_certificate(path)
-            _same_rows(certificate, learned, row_parameters(learned, robot, barrier, path), robot, path)
-            barrier = barrier.shifted(barrier.delta + certificate.delta)
-        except ModelError as error:
-            if not learned.allow_uncertified:
-                raise ModelError(
-                    f"{error}; a learned barrier without a matching certificate is refused "
-                    "(learned.allow_uncertified: true lets it pass, and every verdict says so)"
-                ) from error
-            self.uncertified = True
         self.parameters = row_parameters(learned, robot, barrier, path)
+
+        def fits(certificate: Certificate) -> None:
+            _same_rows(certificate, learned, self.parameters, robot, path)
+
+        barrier, certified = admit(
+            path, barrier, fits, learned.allow_uncertified, "learned.allow_uncertified"
+        )
+        self.uncertified = not certified
         self.most = learned.people
         self._packed = pack(barrier)
         self._rows = row_table(learned.people)

@@ -25,8 +25,8 @@ import numpy as np
 
 from reflexarc.barrier.arm.gains import honoured_speed
 from reflexarc.barrier.arm.kinematics import build_tree, jacobians, move, new_motion, new_pose, place
-from reflexarc.barrier.arm.manipulability import manipulability
 from reflexarc.barrier.arm.learned import LearnedArmRows
+from reflexarc.barrier.arm.manipulability import manipulability
 from reflexarc.barrier.arm.programme import WorkingProgramme
 from reflexarc.barrier.arm.rows import BOX, RECOVERY, SINGULARITY, Task, capacity, fill_rows, new_rows
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, check_call, no_obstacles
@@ -190,8 +190,8 @@ class TorqueFilter:
         """
         if learned is not None:
             raise ConfigError(
-                "a learned barrier V(q) is offered for joint-velocity commands only: torques act on the acceleration, so "
-                "that neither its row nor its certificate holds; leave it out, or command velocities. Nothing was built"
+                "a learned barrier V(q) is offered for joint-velocity commands only: torques act on the acceleration, "
+                "so that neither its row nor its certificate holds; leave it out, or command velocities; refused"
             )
         if not (0.0 < alpha_1 < np.inf and 0.0 < alpha_2 < np.inf):
             raise ConfigError(f"alpha_1 {alpha_1} and alpha_2 {alpha_2} must be positive")

@@ -14,6 +14,9 @@ alpha T <= 1 the row makes h(T) >= (1 - alpha T) h >= 0, in between as well beca
 So h >= 0 holds for ever, as long as the programme needs no slack, for an arm that follows u and obstacles that move as
 told. Joint limits need no margin: they are linear in u.
 
+**Learned barrier.** On request the rows of a learned V(q) (`learned`) join the programme in tier COMFORT; the more
+restrictive wins, and the verdict tells which. Without one nothing of this module changes.
+
 **Backup.** Without an answer the arm stops: each joint's velocity goes to zero at its deceleration limit.
 """
 
@@ -31,6 +34,7 @@ from reflexarc.barrier.arm.kinematics import (
     place,
     reach,
 )
+from reflexarc.barrier.arm.learned import LearnedArmRows
 from reflexarc.barrier.arm.primitives import PrimitiveRows
 from reflexarc.barrier.arm.programme import WorkingProgramme
 from reflexarc.barrier.arm.rows import (
@@ -51,6 +55,7 @@ from reflexarc.core.types import Array
 from reflexarc.robots.arm import Arm
 
 _COMFORT, _COLLISION = int(Tier.COMFORT), int(Tier.COLLISION)
+_NAN = float("nan")
 
 
 @numba.njit(cache=True)
@@ -147,6 +152,7 @@ class VelocityFilter:
         primitives: PrimitiveRows | None = None,
         max_slack: float = 1.0,
         backend: str = "daqp",
+        learned: LearnedArmRows | None = None,
     ):
         """Allocate everything and compile.
 
@@ -165,9 +171,11 @@ class VelocityFilter:
             primitives: rows of the arm's own shapes, beside those of the spheres; None for none.
             max_slack: a row may be broken by this much where no command keeps all; beyond it the backup acts. [m/s]
             backend: of `FilterQp`.
+            learned: rows of a learned barrier, made for the same period; None for none.
 
         Raises:
-            ConfigError: a number out of its range, or primitives of another arm.
+            ConfigError: a number out of its range, primitives or a learned barrier of another arm, or a learned barrier
+                for another period.
         """
         if not (period > 0.0 and alpha > 0.0 and alpha * period <= 1.0):
             raise ConfigError(
@@ -177,6 +185,11 @@ class VelocityFilter:
         if primitives is not None and primitives.arm.joints != arm.joints:
             raise ConfigError(
                 f"the primitives are those of {primitives.arm.name}, the filter is for {arm.name}"
+            )
+        if learned is not None and (learned.arm.joints != arm.joints or learned.period != period):
+            raise ConfigError(
+                f"the learned barrier is for {learned.arm.name} at a period of {learned.period:g} s, the filter for "
+                f"{arm.name} at {period:g} s; both must agree"
             )
         n = arm.n
         weight = np.ones(n) if weight is None else np.array(weight, dtype=float)
@@ -208,8 +221,10 @@ class VelocityFilter:
         self._limits = np.array([arm.lower, arm.upper, arm.max_velocity])
         self._braking = np.array(arm.max_acceleration) * period
         self._max_age, self._most = max_age, obstacles
-        self._primitives = primitives
+        self._primitives, self._learned = primitives, learned
         size = capacity(self.task, obstacles) + (0 if primitives is None else primitives.nearest)
+        size += 0 if learned is None else learned.most
+        self._uncertified = learned is not None and learned.uncertified
         self._rows = new_rows(size, n)
         self._pose, self._motion = new_pose(self._tree), new_motion(self._tree)
         self._jacobian = np.zeros((len(bend), 3, n))
@@ -286,17 +301,28 @@ class VelocityFilter:
             count, considered = block.stop, considered + len(near.h)
             if len(near.h) and near.h[0] < h:
                 h, nearest = float(near.h[0]), (PRIMITIVE, *near.pairs[:1], 0)
+        learned, value, first = self._learned, _NAN, count
+        if learned is not None:
+            value, wrong, count = learned.write(self._here, p.normals, p.offsets, p.tiers, first)
+            if wrong:
+                return self._backup(dq, wrong, started, h, nearest, considered, None, value)
+            considered += count - first
         answer = p.solve(count, target)
         if not answer.found:
-            return self._backup(dq, answer.reason, started, h, nearest, considered, answer)
+            return self._backup(dq, answer.reason, started, h, nearest, considered, answer, value)
         unchanged = answer.rows == 0 and bool((answer.u == target).all())
         status = Status.PASSED if unchanged else Status.FILTERED
         if answer.tier >= 0:
             status = Status.RELAXED
+        reason, binds = answer.reason, False
+        if learned is not None and status is not Status.PASSED:
+            start = np.clip(target, p.lower, p.upper)
+            said, binds = learned.explain(self._here, value, start, p.normals, p.offsets, first, count)
+            reason = f"{reason}; {said}" if reason and said else reason or said
         return ArmVerdict(
             answer.u,
             status,
-            answer.reason,
+            reason,
             h,
             self._describe(*nearest),
             answer.slack,
@@ -306,6 +332,9 @@ class VelocityFilter:
             answer.residual,
             answer.iterations,
             time.perf_counter() - started,
+            value,
+            binds,
+            self._uncertified,
         )
 
     def centres(self, q: Array) -> Array:
@@ -319,7 +348,9 @@ class VelocityFilter:
             return " and ".join(self._primitives.names[first])
         return describe(kind, first, second, self.arm)
 
-    def _backup(self, dq, reason, started, h=float("nan"), nearest=(-1, -1, -1), count=0, answer=None):
+    def _backup(
+        self, dq, reason, started, h=_NAN, nearest=(-1, -1, -1), count=0, answer=None, learned_margin=_NAN
+    ):
         known = np.where(np.isfinite(dq), dq, 0.0)
         known = np.clip(known, -self._limits[2], self._limits[2])
         command = known - np.clip(known, -self._braking, self._braking)
@@ -336,4 +367,7 @@ class VelocityFilter:
             0.0 if answer is None else answer.residual,
             0 if answer is None else answer.iterations,
             time.perf_counter() - started,
+            learned_margin,
+            False,
+            self._uncertified,
         )

@@ -29,7 +29,7 @@ class ArmVerdict(NamedTuple):
     """Joint velocities [rad/s] or torques [N m], shape (n,); always finite and within the hard limits."""
     status: Status
     reason: str
-    """Empty unless RELAXED or BACKUP."""
+    """Empty unless RELAXED or BACKUP; with a learned barrier also where FILTERED: which rows bound."""
     h: float
     """Smallest distance of all spheres from what they must not touch; inf if there is nothing. [m]"""
     nearest: str
@@ -48,6 +48,12 @@ class ArmVerdict(NamedTuple):
     """Of all programmes of this tick."""
     seconds: float
     """Wall time of the tick. [s]"""
+    learned_margin: float = float("nan")
+    """Value of the learned barrier, -inf outside its region; NaN without one or after its failure. [m]"""
+    learned_binds: bool = False
+    """Whether the learned barrier admitted less of the proposal than the analytic rows."""
+    uncertified: bool = False
+    """Whether a learned barrier without a matching certificate took part."""
 
 
 def describe(kind: int, first: int, second: int, arm: Arm) -> str:

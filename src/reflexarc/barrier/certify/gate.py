@@ -1,18 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arc asks before it uses a learned barrier: is there a certificate that fits these weights?
+"""What is asked before a learned barrier filters commands: is there a certificate that fits these weights?
 
 No JAX and no rollouts: bytes are hashed and a file is read. Whether the claims are true is `reflexarc certify check`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reflexarc.barrier.certify.certificate import FILE_NAME, PROCEDURES, Certificate, load_certificate
 from reflexarc.barrier.certify.statistics import upper_bound
-from reflexarc.barrier.learned import file_hash, load_barrier
+from reflexarc.barrier.learned import LearnedBarrier, file_hash, load_barrier
 from reflexarc.core.errors import ModelError
+from reflexarc.core.paths import models_dir
 
 NEEDED = "scenario"
-"""The claim that the arc asks for."""
+"""The claim that is asked for."""
+WEIGHTS = "barrier.safetensors"
+"""Name of a barrier's file in its folder."""
+
+
+def barrier_path(name: str) -> Path:
+    """Return the weight file of a learned barrier.
+
+    Args:
+        name: folder of `models/barriers/`, or the path of a safetensors file.
+
+    Raises:
+        ModelError: there is no such barrier; the message lists those that exist.
+    """
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return path
+    root = models_dir() / "barriers"
+    path = root / name / WEIGHTS
+    if not path.is_file():
+        known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{WEIGHTS}"))) or "none"
+        raise ModelError(f"there is no learned barrier {name!r} in {root}; those that exist: {known}")
+    return path
+
+
+def admit(
+    path: Path,
+    barrier: LearnedBarrier,
+    fits: Callable[[Certificate], None],
+    allow_uncertified: bool,
+    option: str = "allow_uncertified",
+) -> tuple[LearnedBarrier, bool]:
+    """Return the barrier at the level that its certificate is for, and whether it has one.
+
+    Args:
+        path: safetensors file of the barrier.
+        barrier: what was read from it.
+        fits: raises `ModelError` where the certificate was made for another use than the caller's.
+        allow_uncertified: return the barrier as it is, and False, where the certificate is missing or does not fit.
+        option: name of that choice in the caller's configuration, for the message.
+
+    Raises:
+        ModelError: no certificate that matches and fits, and `allow_uncertified` is not set.
+    """
+    try:
+        certificate = matching_certificate(path)
+        fits(certificate)
+    except ModelError as error:
+        if allow_uncertified:
+            return barrier, False
+        raise ModelError(
+            f"{error}; a learned barrier without a matching certificate is refused "
+            f"({option}: true lets it pass, and every verdict says so)"
+        ) from error
+    return barrier.shifted(barrier.delta + certificate.delta), True
 
 
 def matching_certificate(

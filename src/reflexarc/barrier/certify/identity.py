@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from reflexarc.barrier.learned import LearnedBarrier
-from reflexarc.core.errors import ModelError, UnknownNameError
+from reflexarc.core.errors import ModelError
 from reflexarc.core.types import Array
-from reflexarc.robots.systems import SYSTEMS
+from reflexarc.robots.systems import find_system
 from reflexarc.robots.systems.system import Ball, System
 
 POINTS = 64
@@ -24,11 +24,9 @@ def system_of(barrier: LearnedBarrier) -> System:
 
     Raises:
         UnknownNameError: no such system.
-        ModelError: its state has other coordinates.
+        ModelError: its state has other coordinates, or an arm's kinematics are not installed.
     """
-    if barrier.system not in SYSTEMS:
-        raise UnknownNameError("system", barrier.system, SYSTEMS, "the barrier's file")
-    system = SYSTEMS[barrier.system]
+    system = find_system(barrier.system, "the barrier's file")
     names = tuple(c.name for c in system.state)
     if names != barrier.state:
         raise ModelError(f"the barrier is for the state {barrier.state}, {system.name} has {names}; refused")
