@@ -49,21 +49,16 @@ def _mirrored(table: np.ndarray) -> np.ndarray:
     return np.concatenate([-table[:0:-1], table])
 
 
-# one table over the angle of attack, so that one lookup serves all
-_ROWS = {
-    "damping": tables.DAMPING,
-    "z": tables.C_Z[None],
-    "x": tables.C_X,
-    "m": tables.C_M,
-    "l": _mirrored(tables.C_L),
-    "n": _mirrored(tables.C_N),
-    "dlda": tables.DL_DA,
-    "dldr": tables.DL_DR,
-    "dnda": tables.DN_DA,
-    "dndr": tables.DN_DR,
-}
-_STACK = np.concatenate(list(_ROWS.values()))  # (78, 12)
-_ENDS = np.cumsum([len(rows) for rows in _ROWS.values()])[:-1]
+_BLOCKS = (
+    tables.DAMPING,
+    tables.C_Z[None],
+    np.concatenate([tables.C_X, tables.C_M]),
+    np.concatenate([_mirrored(tables.C_L), _mirrored(tables.C_N)]),
+    np.concatenate([tables.DL_DA, tables.DL_DR, tables.DN_DA, tables.DN_DR]),
+)
+_BY_ALPHA = np.concatenate(_BLOCKS).T
+"""All tables over the angle of attack, (12, 74): one lookup serves all."""
+_ENDS = np.cumsum([len(block) for block in _BLOCKS])[:-1]
 
 
 def derivatives(x: Any, throttle: Any, elevator: Any, aileron: Any, rudder: Any) -> Motion:
@@ -130,34 +125,25 @@ def coefficients(
         aileron: [deg].
         rudder: [deg].
     """
-    column = _interpolate(jnp.asarray(_STACK.T, alpha.dtype), 0.2 * alpha + 2.0)
-    rows = dict(zip(_ROWS, jnp.split(column, _ENDS), strict=True))
-    tail = elevator / 12.0 + 2.0
-    slip = 0.1 * beta + 3.0
+    column = _interpolate(jnp.asarray(_BY_ALPHA, alpha.dtype), 0.2 * alpha + 2.0)
+    damping, (z,), tail, body, flaps = jnp.split(column, _ENDS)
+    xq, yr, yp, zq, lr, lp, mq, nr, np_ = damping
+    x, m = _interpolate(tail.reshape(2, 5).T, elevator / 12.0 + 2.0)
+    roll, yaw = _interpolate(body.reshape(2, 13).T, 0.2 * beta + 6.0)
+    roll_aileron, roll_rudder, yaw_aileron, yaw_rudder = _interpolate(flaps.reshape(4, 7).T, 0.1 * beta + 3.0)
     ailerons, rudders = aileron / 20.0, rudder / 30.0
     p, q, r = omega
     lateral, chordwise = 0.5 * SPAN / airspeed, 0.5 * CHORD / airspeed * q
-    xq, yr, yp, zq, lr, lp, mq, nr, np_ = rows["damping"]
     force = jnp.stack(
         [
-            _interpolate(rows["x"], tail) + chordwise * xq,
+            x + chordwise * xq,
             -0.02 * beta + 0.021 * ailerons + 0.086 * rudders + lateral * (yr * r + yp * p),
-            rows["z"][0] * (1.0 - (beta / 57.3) ** 2) - 0.19 * elevator / 25.0 + chordwise * zq,
+            z * (1.0 - (beta / 57.3) ** 2) - 0.19 * elevator / 25.0 + chordwise * zq,
         ]
     )
-    roll = (
-        _interpolate(rows["l"], 0.2 * beta + 6.0)
-        + _interpolate(rows["dlda"], slip) * ailerons
-        + _interpolate(rows["dldr"], slip) * rudders
-        + lateral * (lr * r + lp * p)
-    )
-    yaw = (
-        _interpolate(rows["n"], 0.2 * beta + 6.0)
-        + _interpolate(rows["dnda"], slip) * ailerons
-        + _interpolate(rows["dndr"], slip) * rudders
-        + lateral * (nr * r + np_ * p)
-    )
-    return force, (roll, _interpolate(rows["m"], tail) + chordwise * mq, yaw)
+    roll += roll_aileron * ailerons + roll_rudder * rudders + lateral * (lr * r + lp * p)
+    yaw += yaw_aileron * ailerons + yaw_rudder * rudders + lateral * (nr * r + np_ * p)
+    return force, (roll, m + chordwise * mq, yaw)
 
 
 def air_data(airspeed: Any, altitude: Any) -> tuple[Any, Any]:

@@ -24,6 +24,7 @@ Units are ft, s, rad, g and percent of power. Box, step and horizon of Meng et a
 as the study's configuration lists.
 """
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ K_LAT = (
 """Aileron and rudder per beta, p, r, ip, iy. [deg/rad], [deg s/rad] twice, [deg/rad], [deg/(g s)]"""
 SURFACES = (25.0, 21.5, 30.0)
 """Bounds of elevator, aileron and rudder. [deg]"""
-LEVEL = (np.deg2rad(5.0), np.deg2rad(10.0))
+LEVEL = (math.radians(5.0), math.radians(10.0))
 """Roll angle and roll rate below which the autopilot pulls. [rad], [rad/s]"""
 PULL = 5.0
 """Load factor above 1 g of the recovery. [g]"""

@@ -58,7 +58,11 @@ def load_user_system(path: Path | str) -> ClosedLoop:
         raise ConfigError(f"{path}: defines no `{'` and no `'.join(missing)}`, the box of initial states")
     low, high = (_vector(path, name, getattr(module, name)) for name in ("low", "high"))
     names = getattr(module, "names", [f"x{i + 1}" for i in range(low.size)])
-    if len(names) != low.size or not all(isinstance(name, str) for name in names):
+    if (
+        not isinstance(names, list | tuple)
+        or len(names) != low.size
+        or not all(isinstance(name, str) for name in names)
+    ):
         raise ConfigError(f"{path}: `names` must be {low.size} texts, one per entry of `low`, got {names!r}")
     dt, steps, substeps = (
         _number(path, name, getattr(module, name, value)) for name, value in DEFAULTS.items()
