@@ -13,3 +13,11 @@ def test_the_example_of_the_page_stops_before_the_ball(capsys):
     assert capsys.readouterr().out.startswith("FILTERED sphere ")
     assert 0.0 <= names["verdict"].h < 0.05
     assert abs(names["q"] - names["goal"]).max() > 0.05
+
+
+def test_the_example_with_a_learned_barrier_stops_before_the_pillar(capsys):
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(compile(examples[1], str(PAGE), "exec"), names)
+    assert capsys.readouterr().out.endswith(": the learned barrier binds\n")
+    assert 0.0 < names["verdict"].learned_margin < 0.03 and names["verdict"].h > 0.1
