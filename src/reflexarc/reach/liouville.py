@@ -153,7 +153,9 @@ def _rates(law: Law, y: Any, p: Any) -> Any:
         rate = {"x": jnp.asarray(law.field(x, t, p), x.dtype)}
         if "tangent" in y:
             jacobian = jax.jacfwd(law.field)(x, t, p)
-            rate["tangent"] = jnp.asarray(jacobian @ y["tangent"], x.dtype)
+            # a sum of products instead of a matrix product: it runs over particles
+            product = (jacobian[:, :, None] * y["tangent"][None]).sum(axis=1)
+            rate["tangent"] = jnp.asarray(product, x.dtype)
         if "gain" in y:
             rate["gain"] = -jnp.asarray(
                 jnp.trace(jacobian) if "tangent" in y else _trace(law, x, t, p), x.dtype

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The density at any state and time: characteristics run backward, and forward where that is ill-conditioned.
+
+    ln rho(x, t) = ln rho_0(x0) + g(x0, t),    x0 = Phi_-t(x)
+
+x0 is found by integrating backward from x, which carries the inverse tangent DPhi_t(x0)^-1 along. The flow is then run
+forward again: the distance r = x - Phi_t(x0) by which it misses x is the round-trip error, and DPhi_t^-1 r is by how
+much x0 is wrong to first order. Under strong contraction r is small while x0 is not, which is why the answer is judged
+by the latter. Where it is too large, or the backward run escapes, particles of rho_0 are run forward and the nearest
+one's local affine map Phi_t(z + d) = Phi_t(z) + DPhi_t(z) d is solved for x, repeatedly (Newton's method), so that the
+answer does not rest on how near the particle was. Maps, which have no backward run, always go this way; they must be
+injective on the support of rho_0.
+
+Errors are those against the flow of the chosen fixed steps; what the steps themselves are worth shows by halving them.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from scipy.spatial import KDTree
+
+from reflexarc.core.errors import ConfigError
+from reflexarc.core.types import Array
+from reflexarc.reach.densities import Density
+from reflexarc.reach.flow import batch, cast, check
+from reflexarc.reach.liouville import TABLEAUS, Law, Method, integrate, law
+from reflexarc.reach.system import ClosedLoop
+
+NEWTON_STEPS = 40
+"""Affine maps solved per state before it is given up."""
+LONGEST = 1.0
+"""Longest step of an initial state, in standard deviations of rho_0."""
+FAR = 1.0
+"""A state from which the backward run escapes, farther than this from all particles (in their standard deviations),
+counts as unreached without further search."""
+LEAST_BATCH = 512
+"""States are padded to a power of two of at least this, so that a shrinking search compiles little."""
+FLOOR = 1e-26
+"""Smallest variance of the particles in a direction, relative to their squared size, that is told from rounding."""
+
+
+class Query(NamedTuple):
+    """Log-density at N states, and how well it is known."""
+
+    log_density: Array
+    """ln rho(x, t), shape (N,); -inf where no state of the support leads there. Where the search did not settle, the
+    value at the nearest x0 it came to, as good as `initial_error` says; NaN where that is nothing at all. [nat]"""
+    error: Array
+    """Round-trip error |x - Phi_t(x0)|, shape (N,); where no x0 was found, the distance to the nearest
+    particle."""
+    backward: np.ndarray
+    """Quality flag, shape (N,) bool: the backward run was good enough. False marks the forward fallback."""
+    initial: Array
+    """x0, shape (N, n)."""
+    initial_error: Array
+    """First-order error of x0 in standard deviations of rho_0, largest coordinate, shape (N,). The log-density's own
+    error is about this times its slope over one standard deviation."""
+
+
+def log_density(
+    system: ClosedLoop,
+    initial: Density,
+    x: Array,
+    steps: int | None = None,
+    *,
+    parameters: Any = None,
+    start: float = 0.0,
+    method: Method = "tsit5",
+    substeps: int | None = None,
+    tolerance: float = 1e-6,
+    particles: int = 2000,
+) -> Query:
+    """Return ln rho(x, start + steps dt) in double precision.
+
+    Args:
+        system: what carries the density.
+        initial: rho_0, the density at time `start`.
+        x: states, shape (N, n).
+        steps: outputs of length dt between; None takes the system's horizon.
+        parameters: p of the field; None takes the system's.
+        start: time of rho_0. [s]
+        method: "rk4" or "tsit5".
+        substeps: integrator steps per output; None takes the system's.
+        tolerance: largest accepted error of x0, in standard deviations of rho_0.
+        particles: particles of rho_0 for the fallback; drawn only where it is needed, with a fixed seed.
+
+    Raises:
+        ConfigError: sizes that differ, fewer than one step, states that are not finite, or as `Flow` for the system.
+    """
+    steps = system.steps if steps is None else int(steps)
+    substeps = system.substeps if substeps is None else int(substeps)
+    x = batch(system, x, "float64")
+    if initial.n != system.n:
+        raise ConfigError(
+            f"the initial density has {initial.n} states, {system.name} {system.n}; they must agree"
+        )
+    if steps < 1 or substeps < 1 or particles < 1 or method not in TABLEAUS:
+        raise ConfigError(
+            f"steps {steps}, substeps {substeps} and particles {particles} must be at least 1 and the method "
+            f"{method!r} one of {', '.join(TABLEAUS)}"
+        )
+    if not np.isfinite(x).all():
+        raise ConfigError(f"{(~np.isfinite(x)).any(axis=1).sum()} of {len(x)} states are not finite")
+    check(system)
+    search = _Search(
+        system,
+        initial,
+        cast(parameters, system, "float64"),
+        start,
+        steps,
+        method,
+        substeps,
+        tolerance,
+        particles,
+    )
+    with jax.enable_x64(True), np.errstate(all="ignore"):  # what is not finite is sorted out below
+        found = search.backward(x)
+        if not found.backward.all():
+            found = search.forward(x, found)
+        at_start = initial.log_density(np.nan_to_num(found.initial))
+        value = np.where(np.isinf(found.log_density), -np.inf, at_start + found.log_density)
+    return found._replace(log_density=value)
+
+
+class _Search(NamedTuple):
+    """One query's settings and its two ways to find x0."""
+
+    system: ClosedLoop
+    initial: Density
+    parameters: Any
+    start: float
+    steps: int
+    method: Method
+    substeps: int
+    tolerance: float
+    particles: int
+
+    def run(self, x: Array, back: bool = False) -> tuple[Array, Array, Array]:
+        """Return the last states, whole gains and tangents of states (N, n), padded to a power of two."""
+        count = len(x)
+        padded = np.concatenate([x, np.repeat(x[-1:], 2 ** (count - 1).bit_length() - count, axis=0)])
+        function = _compiled(law(self.system), self.method, self.substeps, self.steps, back)
+        last, gain, tangent = function(padded, self.parameters, np.float64(self.start))
+        return np.asarray(last)[:count], np.asarray(gain)[:count], np.asarray(tangent)[:count]
+
+    def spread(self) -> Array:
+        """Return the standard deviations of rho_0, shape (n,)."""
+        return self.initial.sample(np.random.default_rng(0), 1000).std(axis=0)
+
+    def backward(self, x: Array) -> Query:
+        """Return x0 by a backward run, judged by a forward one; `log_density` holds the gains."""
+        if self.system.kind == "map":
+            nothing = np.full(len(x), np.inf)
+            return Query(
+                np.full(len(x), np.nan), nothing, np.zeros(len(x), bool), np.full(x.shape, np.nan), nothing
+            )
+        x0, gain, inverse = self.run(x, back=True)
+        miss = x - self.run(x0)[0]
+        error = np.linalg.norm(miss, axis=1)
+        wrong = np.abs(np.einsum("nij,nj->ni", inverse, miss) / self.spread()).max(axis=1)
+        wrong = np.where(np.isfinite(wrong) & np.isfinite(gain), wrong, np.inf)
+        return Query(gain, np.nan_to_num(error, nan=np.inf), wrong <= self.tolerance, x0, wrong)
+
+    def forward(self, x: Array, found: Query) -> Query:
+        """Improve what the backward run did not find."""
+        cloud = self.initial.sample(np.random.default_rng(1), self.particles)
+        ends = self.run(cloud)[0]
+        alive = np.isfinite(ends).all(axis=1)
+        if not alive.any():
+            raise ConfigError(
+                f"{self.system.name}: none of {self.particles} particles of the initial density stays finite over "
+                f"{self.steps * self.system.dt:g} s"
+            )
+        distance, nearest = _nearest(ends[alive], x)
+        lost = ~np.isfinite(found.initial_error)
+        reach = FAR if self.system.kind == "flow" else np.inf
+        new = self.newton(
+            x,
+            np.where((found.initial_error > LONGEST)[:, None], cloud[alive][nearest], found.initial),
+            np.flatnonzero(~found.backward & (~lost | (distance <= reach))),
+        )
+        kept = ~(new.initial_error < found.initial_error)
+        pick = [
+            np.where(kept.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(new, found, strict=True)
+        ]
+        result = Query(*pick)
+        nothing = lost & ~np.isfinite(result.initial_error)
+        apart = np.linalg.norm(x - ends[alive][nearest], axis=1)
+        return result._replace(
+            log_density=np.where(
+                nothing, -np.inf if self.system.kind == "flow" else np.nan, result.log_density
+            ),
+            error=np.where(nothing, apart, result.error),
+        )
+
+    def newton(self, x: Array, x0: Array, active: np.ndarray) -> Query:
+        """Solve Phi_t(x0) = x from given starts for the states of the given indices.
+
+        Steps are shortened until the miss, pulled back by the old tangent, decreases (natural monotonicity,
+        Deuflhard, Newton Methods for Nonlinear Problems, 2004): the miss itself says little under contraction.
+        """
+        count, n = x.shape
+        spread = self.spread()
+        x0, at, factor = x0.copy(), x0.copy(), np.ones(count)
+        gain, error, wrong = np.full(count, np.nan), np.full(count, np.inf), np.full(count, np.inf)
+        step, tangent = np.full((count, n), np.inf), np.broadcast_to(np.eye(n), (count, n, n)).copy()
+        for _ in range(NEWTON_STEPS):
+            if len(active) == 0:
+                break
+            end, change, local = self.run(at[active])
+            miss = x[active] - end
+            pulled = np.abs(_solve(tangent[active], miss) / spread).max(axis=1)
+            better = (pulled < wrong[active]) & np.isfinite(change)
+            which = active[better]
+            x0[which], gain[which], tangent[which] = at[which], change[better], local[better]
+            error[which] = np.linalg.norm(miss, axis=1)[better]
+            step[which] = _solve(local[better], miss[better])
+            wrong[which] = np.abs(step[which] / spread).max(axis=1)
+            factor[active] = np.where(better, np.minimum(1.0, 2.0 * factor[active]), factor[active] / 4.0)
+            factor[active] = np.minimum(factor[active], LONGEST / wrong[active])
+            active = active[np.isfinite(wrong[active]) & (wrong[active] > self.tolerance)]
+            at[active] = x0[active] + factor[active, None] * step[active]
+        return Query(gain, error, np.zeros(count, bool), x0, wrong)
+
+
+@lru_cache(maxsize=64)
+def _compiled(law: Law, method: Method, substeps: int, steps: int, back: bool) -> Any:
+    def function(x: Any, parameters: Any, start: Any) -> Any:
+        _, path, gain, tangent = integrate(
+            law, x, steps, substeps, method, parameters, start, tangent=True, back=back
+        )
+        return path[-1], gain[0] if back else gain[-1], tangent
+
+    return jax.jit(function)
+
+
+def _nearest(ends: Array, x: Array) -> tuple[Array, np.ndarray]:
+    """Return distance and index of the nearest end of a particle, in the particles' standard deviations."""
+    centre = ends.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(ends.T, bias=True)))
+    whiten = vectors / np.sqrt(values.clip(FLOOR * (ends**2).max() + 1e-300))
+    distance, index = KDTree((ends - centre) @ whiten).query((x - centre) @ whiten)
+    return np.asarray(distance), np.asarray(index)
+
+
+def _solve(tangent: Array, miss: Array) -> Array:
+    """Return DPhi^-1 r per state, NaN where the tangent is not finite or singular."""
+    regular = np.abs(np.linalg.det(tangent)) > 0.0  # False for NaN too
+    step = np.full(miss.shape, np.nan)
+    step[regular] = np.linalg.solve(tangent[regular], miss[regular][..., None])[..., 0]
+    return step
