@@ -136,6 +136,7 @@ def estimate(
     *,
     outputs: int,
     bound: float | None = None,
+    missing: float = 0.0,
     statements: int = 1,
     escaped: int = 0,
     escapes: float = ESCAPES,
@@ -149,6 +150,7 @@ def estimate(
         delta: probability that any of the statements' intervals misses.
         outputs: K + 1.
         bound: largest possible weight in the same scale, known from the densities and not from the sample.
+        missing: mass of the density where no particle can be; all of it may touch.
         statements: candidates times segments that share delta.
         escaped: how many of the contacts are escapes.
         escapes: share of escapes beyond which the risk is unknown.
@@ -231,10 +233,11 @@ def touch_risk(
     weights = particles.weights
     return estimate(
         found.first,
-        None if weights is None else weights.w,
+        None if weights is None else weights.ratio,
         delta,
         outputs=len(bundle.t[chosen]),
         bound=None if weights is None else weights.bound,
+        missing=0.0 if weights is None else weights.missing,
         statements=statements,
         escaped=int(found.escaped.sum()),
         seconds=time.perf_counter() - began,
