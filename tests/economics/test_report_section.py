@@ -19,6 +19,7 @@ def test_a_run_folder_is_priced_with_and_without_the_arc(tmp_path, capsys):
         "--seed",
         "0",
         "--compare",
+        "--no-learned",
         "--out",
         str(out),
         "--no-render",

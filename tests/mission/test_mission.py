@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outcomes and their precedence, and the figures of a run."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -167,3 +168,26 @@ def test_summary_without_anything_is_valid_json_material():
     assert data["tick_p50_us"] is None
     assert data["min_distance_m"] is None
     assert data["seed"] == 3
+
+
+def test_what_each_stage_and_the_learned_barrier_did_is_counted():
+    statistics = RunStatistics(0, True)
+    assert statistics.summary().to_json()["min_learned_margin_m"] is None
+    for k, (stages, margin) in enumerate(
+        ((("barrier",), 0.5), (("learned_barrier", "actuator_limits"), -0.2), ((), math.inf), ((), math.nan))
+    ):
+        why = tuple(Intervention(stage, "because", 0.5) for stage in stages)
+        v = dataclasses.replace(verdict(0.005 * k), interventions=why, learned_margin=margin)
+        statistics.add_verdict(v, None, None, 0.005)
+    s = statistics.summary()
+    assert s.stage_ticks == {"actuator_limits": 1, "barrier": 1, "learned_barrier": 1}
+    assert (s.learned_ticks, s.min_learned_margin_m, s.uncertified) == (3, -0.2, False)
+    statistics.add_verdict(dataclasses.replace(verdict(1.0), uncertified=True), None, None, 0.005)
+    assert statistics.summary().uncertified
+
+
+def test_time_of_successes_leaves_other_missions_out():
+    statistics = RunStatistics(0, True)
+    for number, (outcome, duration) in enumerate(((Outcome.SUCCESS, 20.0), (Outcome.TIMEOUT, 60.0))):
+        statistics.add_mission(MissionEnded(60.0, number, outcome, duration, 0.5))
+    assert statistics.summary().success_time_s == 20.0

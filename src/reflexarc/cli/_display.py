@@ -5,7 +5,7 @@ Everything goes to standard error, so standard output stays clean for the table 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reflexarc.report.comparison import ABSENT, Row
+from reflexarc.report.comparison import Comparison
 
 COUNTERS = {
     "successes": "{} missions",
@@ -90,16 +90,16 @@ def counters_text(counters: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def print_table(console: Console, title: str, rows: Sequence[Row]) -> None:
-    """Print the table with | without the arc."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+def print_table(console: Console, comparison: Comparison) -> None:
+    """Print the table of one clock."""
+    table = Table(title=comparison.title, title_justify="left", title_style="bold")
     table.add_column("")
-    table.add_column("with arc", justify="right", style="blue")
-    table.add_column("without arc", justify="right", style="dark_orange3")
-    for row in rows:
+    for column in comparison.columns:
+        table.add_column(column.title, justify="right", style=column.colour)
+    for row in comparison.rows:
         cells = (
-            f"[bold]{c}[/bold]" if row.hazard and c not in ("0", "0.0", ABSENT) else c
-            for c in (row.with_arc, row.without_arc)
+            f"[bold]{cell}[/bold]" if marked else cell
+            for cell, marked in zip(row.cells, row.marked, strict=True)
         )
         table.add_row(escape(row.label), *cells)
     console.print(table)

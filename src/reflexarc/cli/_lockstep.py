@@ -18,6 +18,7 @@ from reflexarc.cli._display import RunDisplay
 from reflexarc.cli._request import RunRequest, failed
 from reflexarc.cli._world import world_map
 from reflexarc.core.errors import ConfigError, ReflexArcError
+from reflexarc.report.columns import COLUMNS
 from reflexarc.report.rundir import RunEntry
 from reflexarc.report.runlog import RunLogBuilder
 from reflexarc.robots import load_robot
@@ -47,7 +48,7 @@ def run_one(
     from reflexarc_sim import lockstep  # noqa: PLC0415 - only where a simulator is wanted
     from reflexarc_sim.world import make_world  # noqa: PLC0415
 
-    scenario = request.scenario
+    scenario = request.scenario.with_overrides(dict(COLUMNS[entry.column].overrides))
     folder = out / entry.folder
     folder.mkdir(exist_ok=True)
     log = RunLogBuilder()

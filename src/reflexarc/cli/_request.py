@@ -15,8 +15,9 @@ import yaml
 
 from reflexarc.arc.config import ArcConfig
 from reflexarc.core.config import parse_override
-from reflexarc.core.errors import ConfigError
+from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.policies import make_policy
+from reflexarc.report.columns import COLUMNS, WITH_ARC, WITH_LEARNED, WITHOUT_ARC, Column
 from reflexarc.report.rundir import RunEntry, RunInfo
 from reflexarc.robots import load_robot
 
@@ -44,8 +45,12 @@ class RunRequest:
     """Lock-step runs."""
     clock: str
     """Clock whose figures the JSON line carries."""
-    arc: bool
-    """Whether the JSON line is about the runs with the arc."""
+    column: Column
+    """Column that the JSON line is about."""
+    json_columns: bool
+    """Whether it also holds every column of the lock-step comparison, because the learned one was asked for."""
+    note: str
+    """What was left out although it is done by default, and why; empty if nothing was."""
     duration: float
     """Longest simulated time of a run. [s]"""
     out: Path
@@ -83,22 +88,25 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
     arc_config = scenario.arc_config
     make_policy(scenario.policy.name, scenario.policy.params)
-    arms = _arms(args, scenario.arc_enabled)
+    plain = _columns(args, scenario.arc_enabled)
+    learned, note = _learned(args, scenario, plain)
+    compared = tuple(c for c in COLUMNS.values() if c in plain or (learned and c is WITH_LEARNED))
     seeds = _seeds(args, scenario.seed)
     clock = "lockstep" if args.lockstep else "live"
-    main = tuple(RunEntry(clock, seed, arc) for seed in seeds for arc in arms)
-    extra = _extra(args, seeds, arms)
+    extra = _extra(args, seeds, compared)
     jobs = _positive(args.jobs, "--jobs") if args.jobs is not None else _cores()
-    duration = _duration(args, scenario.duration_s, compared_live=not args.lockstep and len(arms) == 2)
+    duration = _duration(args, scenario.duration_s, compared_live=not args.lockstep and len(plain) == 2)
     keep = args.out is not None or not args.json
     return RunRequest(
         scenario=scenario,
         scenario_yaml=yaml.safe_dump(dict(scenario.source), sort_keys=False, allow_unicode=True),
         arc_config=arc_config,
-        live=() if args.lockstep else main,
-        lockstep=main if args.lockstep else extra,
+        live=() if args.lockstep else _entries("live", seeds, plain),
+        lockstep=_entries("lockstep", seeds, compared) if args.lockstep else extra,
         clock=clock,
-        arc=arms[0],
+        column=plain[0],
+        json_columns=learned and bool(args.learned),
+        note=note,
         duration=duration,
         out=_out(args.out, scenario.name) if keep else Path(),
         keep=keep,
@@ -125,14 +133,64 @@ def parse_seeds(text: str, option: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _arms(args: argparse.Namespace, arc_enabled: bool) -> tuple[bool, ...]:
+def _columns(args: argparse.Namespace, arc_enabled: bool) -> tuple[Column, ...]:
     """Return whether to run with the arc, without it, or both, the main one first."""
     if args.no_arc and args.compare:
         raise ConfigError("--no-arc and --compare contradict each other; --compare runs both")
     if args.no_arc or not arc_enabled:
-        return (False,)
+        return (WITHOUT_ARC,)
     compare = not args.json if args.compare is None else args.compare
-    return (True, False) if compare else (True,)
+    return (WITH_ARC, WITHOUT_ARC) if compare else (WITH_ARC,)
+
+
+def _learned(args: argparse.Namespace, scenario: Any, plain: tuple[Column, ...]) -> tuple[bool, str]:
+    """Return whether the lock-step runs have a column with the learned barrier, and why not where it is missed.
+
+    Raises:
+        ConfigError: it was asked for and cannot be had.
+    """
+    without_lockstep = not args.lockstep and args.lockstep_seeds == "none"
+    if args.learned is None and (args.json or len(plain) == 1 or without_lockstep):
+        return False, ""
+    if not args.learned and (args.learned is False or scenario.arc_config.learned.enabled):
+        return False, ""
+    if WITH_ARC not in plain:
+        raise ConfigError(
+            "--learned needs the arc, which --no-arc or the scenario's arc.enabled: false takes away; leave one out"
+        )
+    if without_lockstep:
+        raise ConfigError(
+            "--learned adds lock-step runs and --lockstep-seeds none takes them away; leave one out"
+        )
+    if scenario.arc_config.learned.enabled:
+        raise ConfigError(
+            "--learned adds a column with the learned barrier, but arc.learned.enabled is true already, so every run "
+            "with the arc has it; leave --learned out, or add --set arc.learned.enabled=false"
+        )
+    problem = _learned_problem(scenario, asked=bool(args.learned))
+    if problem and args.learned:
+        raise ConfigError(
+            f"--learned: {problem}; nothing was run. Name a barrier that is certified for this robot with "
+            "--set arc.learned.file=NAME, or leave --learned out"
+        )
+    return not problem, f"no column with the learned barrier: {problem}" if problem else ""
+
+
+def _learned_problem(scenario: Any, asked: bool) -> str:
+    """Say why the scenario cannot run with the learned barrier; one without certificate is taken only if asked for."""
+    from reflexarc_sim.lockstep import scenario_arc  # noqa: PLC0415 - only where a simulator is wanted
+
+    try:
+        arc = scenario_arc(scenario.with_overrides(dict(WITH_LEARNED.overrides)))
+    except ModelError as error:
+        return str(error)
+    if arc.uncertified and not asked:
+        return "it has no matching certificate; learned.allow_uncertified lets it pass, --learned shows it all the same"
+    return ""
+
+
+def _entries(clock: str, seeds: tuple[int, ...], columns: tuple[Column, ...]) -> tuple[RunEntry, ...]:
+    return tuple(RunEntry.of(clock, seed, column) for seed in seeds for column in columns)
 
 
 def _seeds(args: argparse.Namespace, default: int) -> tuple[int, ...]:
@@ -147,19 +205,21 @@ def _seeds(args: argparse.Namespace, default: int) -> tuple[int, ...]:
     return (default,)
 
 
-def _extra(args: argparse.Namespace, seeds: tuple[int, ...], arms: tuple[bool, ...]) -> tuple[RunEntry, ...]:
+def _extra(
+    args: argparse.Namespace, seeds: tuple[int, ...], columns: tuple[Column, ...]
+) -> tuple[RunEntry, ...]:
     """Return the lock-step runs that follow the live ones."""
     if args.lockstep:
         if args.lockstep_seeds is not None:
             raise ConfigError("--lockstep-seeds belongs to live runs; with --lockstep use --seeds")
         return ()
-    if args.lockstep_seeds == "none" or (args.lockstep_seeds is None and len(arms) == 1):
+    if args.lockstep_seeds == "none" or (args.lockstep_seeds is None and len(columns) == 1):
         return ()
     if args.lockstep_seeds is not None:
         chosen = parse_seeds(args.lockstep_seeds, "--lockstep-seeds")
     else:
         chosen = tuple(range(seeds[0], seeds[0] + COMPARED_SEEDS))
-    return tuple(RunEntry("lockstep", seed, arc) for seed in chosen for arc in arms)
+    return _entries("lockstep", chosen, columns)
 
 
 def _duration(args: argparse.Namespace, default: float, compared_live: bool) -> float:

@@ -11,7 +11,7 @@ from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
 Turn runs into a cost statement. An INPUT is a .json or .csv table, an events.jsonl, an .mcap recording, a folder of
-`reflexarc run` (with and without the arc are two policies), or the folder of one of its runs.
+`reflexarc run` (each of its columns is a policy), or the folder of one of its runs.
 
   statement   dollars per run by component, with 95 % intervals
   compare     several policies beside each other; those on the same missions also pairwise

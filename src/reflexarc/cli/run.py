@@ -14,17 +14,20 @@ from reflexarc.core.errors import ReflexArcError
 DESCRIPTION = """\
 Run a scenario. By default it runs live: plant, task policy, arc, missions and recorder are ROS 2 nodes of
 their own, first with the arc and then without it, on a ROS domain of its own; afterwards the comparison is
-repeated in lock-step over several seeds. With --lockstep everything runs in this process with simulated time
-and needs no ROS: the same seed gives the same bytes.
+repeated in lock-step over several seeds, there also with the robot's learned barrier beside the stopping
+barrier. With --lockstep everything runs in this process with simulated time and needs no ROS: the same seed
+gives the same bytes.
 """
 
 EPILOG = """\
 examples:
   reflexarc run sidewalk_delivery
-      live, with and without the arc, then four seeds in lock-step
+      live, with and without the arc, then four seeds in lock-step, also with the learned barrier
   reflexarc run sidewalk_delivery --lockstep --seeds 0-19
       the comparison over twenty seeds
   reflexarc run sidewalk_delivery --lockstep --seed 3 --json
+  reflexarc run sidewalk_delivery --lockstep --seeds 0-3 --json --learned
+      the JSON line also holds every column of the comparison, under "columns"
   reflexarc run sidewalk_calm --lockstep --set crowd.count=40 --set arc.barrier.clearance_m=0.3
 
 exit codes: 0 done; 1 a run failed (the report of what was recorded is still written);
@@ -70,6 +73,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="also run without the arc (default: yes, with --json no)",
     )
     parser.add_argument(
+        "--learned",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="also run in lock-step with the robot's learned barrier beside the stopping barrier (default: when "
+        "comparing, where one with a matching certificate exists; with --json no)",
+    )
+    parser.add_argument(
         "--lockstep-seeds",
         metavar="LIST",
         help="compared in lock-step after live runs; `none` to skip (default: 4 seeds when comparing)",
@@ -95,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
     from reflexarc.cli._display import RunDisplay, print_table  # noqa: PLC0415 - after the options are known
     from reflexarc.cli._request import make_request  # noqa: PLC0415
-    from reflexarc.report.comparison import combine, comparison_rows  # noqa: PLC0415
+    from reflexarc.report.comparison import column_figures, combine, comparisons  # noqa: PLC0415
 
     request = make_request(args)
     keep = request.keep
@@ -103,29 +113,33 @@ def run(args: argparse.Namespace) -> int:
     entries: list[Any] = []
     try:
         with RunDisplay(quiet=args.quiet or not sys.stderr.isatty() and args.json) as display:
+            if request.note:
+                display.say(request.note)
             entries = _execute(request, out, display)
             report = _report(request, out, entries, display) if keep else None
         summaries = {entry: _summary(out, entry) for entry in entries}
         console = display.console if args.json else _stdout_console()
-        for clock, title in (("live", "Live over ROS 2"), ("lockstep", "Lock-step")):
-            sides = [
-                [s for e, s in summaries.items() if s and e.clock == clock and e.arc == arc]
-                for arc in (True, False)
-            ]
-            if any(sides):
-                seeds = sorted({e.seed for e, s in summaries.items() if s and e.clock == clock})
-                print_table(console, f"{title}, seeds {', '.join(map(str, seeds))}", comparison_rows(*sides))
+        for comparison in comparisons(summaries.items()):
+            print_table(console, comparison)
         if report is not None:
             console.print(f"report: {report}", soft_wrap=True, markup=False)
         problems = [f"{entry.title}: {entry.problem}" for entry in entries if entry.problem]
         for problem in problems:
             print(f"reflexarc: error: {problem}", file=sys.stderr)
         if args.json:
-            main_side = [
-                s for e, s in summaries.items() if s and e.clock == request.clock and e.arc == request.arc
-            ]
-            if main_side:
-                print(json.dumps(combine(main_side)))
+            sides: dict[tuple[str, str], list[dict[str, Any]]] = {}
+            for entry, summary in summaries.items():
+                if summary:
+                    sides.setdefault((entry.clock, entry.column), []).append(summary)
+            if main_side := sides.get((request.clock, request.column.key)):
+                figures = combine(main_side)
+                if request.json_columns:
+                    figures["columns"] = {
+                        key: column_figures(side)
+                        for (clock, key), side in sides.items()
+                        if clock == "lockstep"
+                    }
+                print(json.dumps(figures))
             elif not problems:
                 raise ReflexArcError("no run left a summary")
         return 1 if problems else 0

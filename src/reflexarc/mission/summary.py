@@ -60,6 +60,17 @@ class RunSummary:
     faults: dict[str, int] = field(default_factory=dict)
     """Ticks in which each fault was present."""
     ticks: int = 0
+    success_time_s: float = 0.0
+    """Sum of the durations of the successful missions."""
+    stage_ticks: dict[str, int] = field(default_factory=dict)
+    """Ticks in which each stage changed the command; the learned barrier counts as one where it was the more
+    restrictive one."""
+    learned_ticks: int = 0
+    """Ticks in which a learned barrier was evaluated."""
+    min_learned_margin_m: float = math.nan
+    """Its smallest value; NaN without one, infinite where nobody ever came near."""
+    uncertified: bool = False
+    """Whether it took part without a matching certificate."""
 
     def to_json(self) -> dict[str, object]:
         """Return a mapping for JSON; NaN and infinity become null."""
@@ -89,6 +100,10 @@ class RunStatistics:
         self.contacts: list[ContactEvent] = []
         self._cargo_lost = 0
         self._faults: Counter[str] = Counter()
+        self._stages: Counter[str] = Counter()
+        self._learned = 0
+        self._min_learned = math.inf
+        self._uncertified = False
         self._first = math.nan
         self._last = math.nan
         self._position: Array | None = None
@@ -122,6 +137,11 @@ class RunStatistics:
             self._timed += 1
             self._late += lateness > 0.5 * period
         self._faults.update(verdict.faults)
+        self._stages.update({intervention.stage for intervention in verdict.interventions})
+        self._uncertified |= verdict.uncertified
+        if not math.isnan(verdict.learned_margin):
+            self._learned += 1
+            self._min_learned = min(self._min_learned, verdict.learned_margin)
         if proposal is not None:
             change = float(np.hypot(*(verdict.command - proposal)))
             if verdict.intervened and not change <= INTERVENTION_CHANGE:
@@ -188,4 +208,9 @@ class RunStatistics:
             outcomes=dict(outcomes),
             faults=dict(self._faults),
             ticks=len(self._tick_times),
+            success_time_s=math.fsum(m.duration for m in self.missions if m.outcome is Outcome.SUCCESS),
+            stage_ticks=dict(sorted(self._stages.items())),
+            learned_ticks=self._learned,
+            min_learned_margin_m=float(self._min_learned) if self._learned else math.nan,
+            uncertified=self._uncertified,
         )

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report's page of costs: what the runs of the folder cost with and without the arc, in dollars per run."""
+"""The report's page of costs: what the runs of the folder cost in each column, in dollars per run."""
 
 from pathlib import Path
 from typing import Any
 
 from reflexarc.core.errors import ReflexArcError
-from reflexarc.economics import Statement, compare, cost_model, state_episodes
+from reflexarc.economics import CostModel, Statement, compare, cost_model, state_episodes
 from reflexarc.economics.decisions import figure_text
-from reflexarc.economics.readers import read_policies
+from reflexarc.economics.readers import Policy, read_policies
 from reflexarc.report import economics_figures
+from reflexarc.report.columns import WITHOUT_ARC
 
 MODELS = (
     ("reflexarc_run", "Our model, per run as driven"),
@@ -39,18 +40,9 @@ def _table(out: Path, name: str, caption: str) -> dict[str, Any]:
     ]
     rows += [(f"{key} [usd]" if key == "capex" else key, [_cell(s, key) for s in statements]) for key in keys]
     notes = [f"{s.name}: {note}" for s in statements for note in s.notes]
-    if len(policies) == 2 and set(policies[0].data.keys) & set(policies[1].data.keys):
-        names = (policies[1].name, policies[0].name)
-        sides = (policies[1].data, policies[0].data)
-        pair = compare(
-            *sides, model, (policies[1].capex, policies[0].capex), resamples=RESAMPLES, names=names
-        )
-        low, high = pair.ci95["margin"]
-        notes.insert(
-            0,
-            f"On the {pair.missions} missions that both drove, the margin with the arc is "
-            f"{pair.difference['margin']:+.2f} usd/run [{low:+.2f}, {high:+.2f}] above that without it.",
-        )
+    base = next((p for p in policies if p.name == WITHOUT_ARC.title), None)
+    pairs = [] if base is None else [_pair(base, p, model) for p in policies if p is not base]
+    notes = [*(text for text in pairs if text), *notes]
     return {
         "caption": f"{caption}; usd per run, 95 % bootstrap intervals",
         "names": [s.name for s in statements],
@@ -58,6 +50,19 @@ def _table(out: Path, name: str, caption: str) -> dict[str, Any]:
         "notes": notes,
         "figure": economics_figures.statements(statements),
     }
+
+
+def _pair(base: Policy, other: Policy, model: CostModel) -> str:
+    """Compare a policy with the one without the arc on the missions that both drove; empty if there are none."""
+    if not set(base.data.keys) & set(other.data.keys):
+        return ""
+    capital, names = (base.capex, other.capex), (base.name, other.name)
+    pair = compare(base.data, other.data, model, capital, resamples=RESAMPLES, names=names)
+    low, high = pair.ci95["margin"]
+    return (
+        f"On the {pair.missions} missions that both drove, the margin {other.name} is "
+        f"{pair.difference['margin']:+.2f} usd/run [{low:+.2f}, {high:+.2f}] above that {base.name}."
+    )
 
 
 def _cell(statement: Statement, key: str) -> str:

@@ -16,11 +16,14 @@ from matplotlib.figure import Figure
 from reflexarc.core.types import Array
 from reflexarc.mission.summary import MOVING_SPEED
 from reflexarc.report import style
+from reflexarc.report.comparison import LEARNED, STOPPING
 from reflexarc.report.runlog import RunLog
 
 BINS = 600
 """Bins along the time axis; two points each is about one per pixel of the page."""
 PAGE_INCHES = 9.6
+CUT_M = 6.0
+"""Margins above this are drawn as this; nobody is near then."""
 MIN_LATENESS_MS = 1e-3
 """Earlier and smaller values are drawn here, a logarithmic axis has no zero."""
 NICE_TICKS = tuple(digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
@@ -98,6 +101,42 @@ def margin_figure(log: RunLog, stages: tuple[str, ...]) -> str:
         return svg(figure)
 
 
+def both_margins_figure(log: RunLog) -> str:
+    """Draw both barriers' margins above the speed that they left of the proposal; shading says which one decided."""
+    word = "learned barrier V" + (" (uncertified)" if log.uncertified.any() else "")
+    with mpl.rc_context(style.SETTINGS):
+        figure, (margins, speeds) = plt.subplots(
+            2, 1, figsize=(PAGE_INCHES, 4.6), sharex=True, height_ratios=(3, 2)
+        )
+        near = thin(log.time, np.minimum(log.min_distance, CUT_M))
+        margins.fill_between(*near, color=style.GRID, lw=0, label="clearance")
+        margins.plot(
+            *thin(log.time, np.minimum(log.margin, CUT_M)),
+            color=style.WITH_ARC,
+            lw=1.2,
+            label="stopping barrier h",
+        )
+        values = np.where(np.isfinite(log.learned_margin), np.minimum(log.learned_margin, CUT_M), np.nan)
+        margins.plot(*thin(log.time, values), color=style.GREEN, lw=1.4, label=word)
+        margins.axhline(0.0, color=style.VERMILION, lw=1.0, label="edge of the safe set")
+        margins.set_title("Margins [m]")
+        speeds.plot(*thin(log.time, log.proposal[:, 0]), color=style.PROPOSAL, lw=1.2, label="proposal")
+        speeds.plot(*thin(log.time, log.command[:, 0]), color=style.INK, lw=1.2, label="command")
+        speeds.set_title("Forward speed [m/s]")
+        speeds.set_xlabel("simulated time [s]")
+        for stage, colour, words in (
+            (STOPPING, style.SKY, "the stopping barrier decides"),
+            (LEARNED, style.ORANGE, "the learned barrier decides"),
+        ):
+            _shade_stage(margins, log, stage, colour)
+            _shade_stage(speeds, log, stage, colour, words)
+        _mark_contacts(margins, log)
+        _legend(margins)
+        _legend(speeds)
+        _align(figure)
+        return svg(figure)
+
+
 def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
     """Draw the clearance to the nearest pedestrian of each (label, colour, log), contacts at zero."""
     with mpl.rc_context(style.SETTINGS):
@@ -106,7 +145,7 @@ def distance_figure(runs: Sequence[tuple[str, str, RunLog]]) -> str:
             axis.plot(*thin(log.time, np.minimum(log.min_distance, 6.0)), color=colour, lw=1.1, label=label)
             _mark_contacts(axis, log, colour, "_nolegend_")
         axis.set_ylim(bottom=-0.15)
-        axis.set_title("Clearance to the nearest pedestrian [m], cut at 6 m (× contact)")
+        axis.set_title("Nearest pedestrian [m], cut at 6 m (× contact)")
         axis.set_xlabel("simulated time [s]")
         _legend(axis)
         _align(figure)
@@ -155,23 +194,22 @@ def _log_bins(values: Array) -> Array:
 
 def _shade(axis: Axes, log: RunLog, stages: tuple[str, ...]) -> None:
     """Shade the time during which each stage changed the command."""
-    for column, stage in enumerate(log.stages):
-        active = log.time[log.changed[:, column] > 0]
-        if len(active) == 0:
-            continue
-        breaks = np.flatnonzero(np.diff(active) > STAGE_MERGE_S)
-        starts = active[np.r_[0, breaks + 1]]
-        ends = active[np.r_[breaks, len(active) - 1]]
-        colour = style.stage_colour(stage, stages)
-        for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            axis.axvspan(
-                start,
-                max(end, start + 0.02),
-                color=colour,
-                alpha=0.25,
-                lw=0,
-                label=f"{stage} intervenes" if i == 0 else None,
-            )
+    for stage in log.stages:
+        _shade_stage(axis, log, stage, style.stage_colour(stage, stages), f"{stage} intervenes")
+
+
+def _shade_stage(axis: Axes, log: RunLog, stage: str, colour: str, label: str | None = None) -> None:
+    """Shade the time during which one stage changed the command."""
+    active = log.time[log.changed[:, log.stages.index(stage)] > 0] if stage in log.stages else log.time[:0]
+    if len(active) == 0:
+        return
+    breaks = np.flatnonzero(np.diff(active) > STAGE_MERGE_S)
+    starts = active[np.r_[0, breaks + 1]]
+    ends = active[np.r_[breaks, len(active) - 1]]
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis.axvspan(
+            start, max(end, start + 0.02), color=colour, alpha=0.25, lw=0, label=label if i == 0 else None
+        )
 
 
 def _mark_contacts(axis: Axes, log: RunLog, colour: str = style.VERMILION, label: str | None = None) -> None:

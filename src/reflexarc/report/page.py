@@ -12,8 +12,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from reflexarc.report import figures, style
-from reflexarc.report.comparison import ABSENT, comparison_rows
+from reflexarc.report import figures
+from reflexarc.report.columns import COLUMNS, Column
+from reflexarc.report.comparison import LEARNED, comparisons, missions_done
 from reflexarc.report.economics_section import economics_section
 from reflexarc.report.mapfigure import map_figure
 from reflexarc.report.player import FRAME_PERIOD_S, player_data, world_data
@@ -23,6 +24,8 @@ LISTED_EVENTS = 300
 """Events shown per run; the rest is counted."""
 PLAYED_SEEDS = 1
 """Seeds per clock that get a player; each costs about half a megabyte."""
+TABLE_NOTES = {"live": "", "lockstep": "; runs side by side, so tick times include waiting for busy cores"}
+"""What is added to the caption of each clock's table."""
 DRAWN_SEEDS = 2
 """Seeds per clock that get figures; all seeds are in the table."""
 
@@ -42,10 +45,12 @@ def build_report(out: Path) -> Path:
     page = environment.from_string(_template("page.html")).render(
         info=info,
         facts=_facts(info, runs),
-        absent=ABSENT,
         notes=[f"{run.entry.title}: {note}" for run in runs for note in run.notes],
         headline=headline(runs),
-        tables=_tables(runs),
+        tables=comparisons((run.entry, run.summary) for run in runs),
+        table_notes=TABLE_NOTES,
+        learned=_learned(runs),
+        changes=_changes(runs),
         pairs=[_pair(info, out, group, stages, rank) for rank, group in _groups(runs)],
         economics=economics_section(out),
         digests=[(run.entry.folder, run.summary.get("digest")) for run in runs if run.summary],
@@ -58,13 +63,12 @@ def build_report(out: Path) -> Path:
 
 
 def headline(runs: Sequence[LoadedRun]) -> str:
-    """Say in two sentences what happened with and without the arc."""
+    """Say in a sentence per column what happened."""
     sentences = []
-    for arc, words in ((True, "With the arc"), (False, "Without it")):
-        side = [run.summary for run in runs if run.entry.arc == arc and run.summary]
+    for column in COLUMNS.values():
+        side = [run.summary for run in runs if run.entry.column == column.key and run.summary]
         if not side:
             continue
-        done, planned = (sum(s[key] for s in side) for key in ("successes", "missions"))
         hits = sum(s["pedestrian_contacts_moving"] for s in side)
         hit_runs = sum(s["pedestrian_contacts_moving"] > 0 for s in side)
         struck = (
@@ -72,7 +76,8 @@ def headline(runs: Sequence[LoadedRun]) -> str:
             if hits
             else ("never touched a pedestrian while moving")
         )
-        sentences.append(f"{words} the robot did {done} of {planned} missions and {struck}.")
+        words = column.phrase[0].upper() + column.phrase[1:]
+        sentences.append(f"{words} the robot did {missions_done(side, 'missions')} and {struck}.")
     return " ".join(sentences) or "No run left a summary."
 
 
@@ -100,21 +105,36 @@ def _groups(runs: Sequence[LoadedRun]) -> list[tuple[int, list[LoadedRun]]]:
     ]
 
 
-def _tables(runs: Sequence[LoadedRun]) -> list[dict[str, Any]]:
-    tables = []
-    for clock, words, note in (
-        ("live", "Live over ROS 2", ""),
-        ("lockstep", "Lock-step", "; runs side by side, so tick times include waiting for busy cores"),
-    ):
-        sides = [
-            [run for run in runs if run.entry.clock == clock and run.entry.arc == arc and run.summary]
-            for arc in (True, False)
-        ]
-        if any(sides):
-            rows = comparison_rows(*([run.summary for run in side] for side in sides))
-            seeds = sorted({run.entry.seed for side in sides for run in side})
-            tables.append({"caption": f"{words}, seeds {', '.join(map(str, seeds))}{note}", "rows": rows})
-    return tables
+def _learned(runs: Sequence[LoadedRun]) -> dict[str, Any] | None:
+    """Return the figure of both margins and its caption: of the run in which the learned barrier acted longest."""
+    logs = [
+        (run, run.log) for run in runs if run.log is not None and np.isfinite(run.log.learned_margin).any()
+    ]
+    if not logs:
+        return None
+    run, log = max(logs, key=lambda pair: _acting(pair[1], LEARNED))
+    caption = (
+        f"The run in which the learned barrier decided longest: {run.entry.title}. h is the stopping barrier's margin, "
+        "computed from braking distances; V is the value of the barrier learned from logged runs in the crowd. The arc "
+        "obeys both, and the shading says which of them was the more restrictive one. Grey: clearance to the nearest "
+        f"pedestrian; everything is cut at {figures.CUT_M:g} m."
+    )
+    return _figure(figures.both_margins_figure(log), caption)
+
+
+def _acting(log: Any, stage: str) -> int:
+    """Return the number of ticks in which `stage` changed the command."""
+    return int((log.changed[:, log.stages.index(stage)] > 0.0).sum()) if stage in log.stages else 0
+
+
+def _changes(runs: Sequence[LoadedRun]) -> list[tuple[str, str]]:
+    """Return the title of each column that changes the scenario, and what it sets."""
+    used = {run.entry.column for run in runs}
+    return [
+        (column.title, ", ".join(f"{key}={str(value).lower()}" for key, value in column.overrides))
+        for column in COLUMNS.values()
+        if column.key in used and column.overrides
+    ]
 
 
 def _pair(
@@ -138,9 +158,13 @@ def _player(info: RunInfo, drawn: list[tuple[LoadedRun, Any]]) -> Markup:
         "period": FRAME_PERIOD_S,
         "size": info.robot_size,
         "world": world_data(next((run.world for run, _ in drawn if run.world), None)),
-        "runs": [player_data(log, _short(run.entry)) | {"arc": run.entry.arc} for run, log in drawn],
+        "runs": [player_data(log, _column(run.entry).phrase) | _player_look(run.entry) for run, log in drawn],
     }
     return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/"))
+
+
+def _player_look(entry: RunEntry) -> dict[str, Any]:
+    return {"arc": entry.arc, "colour": _column(entry).colour}
 
 
 def _figures(
@@ -149,21 +173,24 @@ def _figures(
     if not drawn:
         return []
     world = next((run.world for run, _ in drawn if run.world), None)
-    lines = [(_short(run.entry), _colour(run.entry), log) for run, log in drawn]
-    result = [_figure(map_figure(lines, world)), _figure(figures.distance_figure(lines))]
-    for run, log in drawn:
-        if run.entry.arc:
-            result += [
-                _figure(figures.speed_figure(log, stages)),
-                _figure(figures.margin_figure(log, stages)),
-            ]
-            if np.isfinite(log.tick_time).any():
-                result.append(_figure(figures.tick_figure(log, info.control_period)))
+    lines = [(_column(run.entry).phrase, _column(run.entry).colour, log) for run, log in drawn]
+    short = [
+        (_column(run.entry).title, colour, log)
+        for (run, _), (_, colour, log) in zip(drawn, lines, strict=True)
+    ]
+    result = [_figure(map_figure(lines, world)), _figure(figures.distance_figure(short))]
+    filtered = [(run, log) for run, log in drawn if run.entry.arc]
+    for run, log in filtered:
+        texts = [figures.speed_figure(log, stages), figures.margin_figure(log, stages)]
+        if np.isfinite(log.tick_time).any():
+            texts.append(figures.tick_figure(log, info.control_period))
+        heading = _column(run.entry).phrase.capitalize() if len(filtered) > 1 else ""
+        result += [_figure(text, heading=heading if text is texts[0] else "") for text in texts]
     return result
 
 
-def _figure(text: str, caption: str = "") -> dict[str, Any]:
-    return {"svg": Markup(text), "caption": caption}
+def _figure(text: str, caption: str = "", heading: str = "") -> dict[str, Any]:
+    return {"svg": Markup(text), "caption": caption, "heading": heading}
 
 
 def _films(run: LoadedRun, out: Path) -> list[dict[str, str]]:
@@ -172,9 +199,16 @@ def _films(run: LoadedRun, out: Path) -> list[dict[str, str]]:
     if run.film is not None:
         kind = run.film.suffix.lstrip(".")
         data = base64.b64encode(run.film.read_bytes()).decode()
-        return [{"source": f"data:image/{kind};base64,{data}", "caption": f"{_short(run.entry)}: {caption}"}]
+        return [
+            {
+                "source": f"data:image/{kind};base64,{data}",
+                "caption": f"{_column(run.entry).phrase}: {caption}",
+            }
+        ]
     return (
-        [{"source": "", "caption": f"No film of the run {_short(run.entry)}: {caption}"}] if caption else []
+        [{"source": "", "caption": f"No film of the run {_column(run.entry).phrase}: {caption}"}]
+        if caption
+        else []
     )
 
 
@@ -189,7 +223,12 @@ def _event_list(run: LoadedRun) -> dict[str, Any]:
         if len(events) > len(shown)
         else ""
     )
-    return {"title": f"{len(events)} events {_short(run.entry)}", "rows": rows, "more": more, "open": False}
+    return {
+        "title": f"{len(events)} events {_column(run.entry).phrase}",
+        "rows": rows,
+        "more": more,
+        "open": False,
+    }
 
 
 def _event_text(event: dict[str, Any]) -> str:
@@ -198,9 +237,5 @@ def _event_text(event: dict[str, Any]) -> str:
     return f"{event['stage']}, {event['until'] - event['time']:.2f} s: {event['text']}"
 
 
-def _short(entry: RunEntry) -> str:
-    return f"{'with' if entry.arc else 'without'} the arc"
-
-
-def _colour(entry: RunEntry) -> str:
-    return style.WITH_ARC if entry.arc else style.WITHOUT_ARC
+def _column(entry: RunEntry) -> Column:
+    return COLUMNS[entry.column]

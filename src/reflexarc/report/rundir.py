@@ -4,9 +4,9 @@
 ```
 OUT/run.json                        scenario, command, versions, machine, one entry per run
 OUT/report.html                     the report
-OUT/<clock>-seed<N>-<with|without>-arc/
+OUT/<clock>-seed<N>-<column>/       column: a key of `reflexarc.report.columns`, such as with-arc
     summary.json                    counts of the run
-    run.mcap                        recording (live; lock-step with --record)
+    run.mcap                        recording (live)
     log.npz                         the log as arrays (lock-step; live: written from run.mcap by the report)
     events.jsonl                    event log (live)
     world.json                      shapes of the world, for the map
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reflexarc.core.errors import RecordingError
+from reflexarc.report.columns import COLUMNS, WITH_ARC, WITHOUT_ARC, Column
 from reflexarc.report.runlog import RunLog
 from reflexarc.report.versions import machine, today, versions
 from reflexarc.report.worldmap import WorldMap
@@ -30,7 +31,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """One run of the scenario: one seed under one clock, with or without the arc."""
+    """One run of the scenario: one seed under one clock, in one column of the comparison."""
 
     clock: str
     """`live` or `lockstep`."""
@@ -38,17 +39,28 @@ class RunEntry:
     arc: bool
     problem: str | None = None
     """What went wrong, in a sentence; None for a run that ended as it should."""
+    column: str = ""
+    """Key in `COLUMNS`; left empty it is the plain column with or without the arc."""
+
+    def __post_init__(self) -> None:
+        if not self.column:
+            object.__setattr__(self, "column", (WITH_ARC if self.arc else WITHOUT_ARC).key)
+
+    @classmethod
+    def of(cls, clock: str, seed: int, column: Column) -> "RunEntry":
+        """Return the entry of one seed in `column`."""
+        return cls(clock, seed, column.arc, column=column.key)
 
     @property
     def folder(self) -> str:
         """Name of the run's folder."""
-        return f"{self.clock}-seed{self.seed}-{'with' if self.arc else 'without'}-arc"
+        return f"{self.clock}-seed{self.seed}-{self.column}"
 
     @property
     def title(self) -> str:
         """Words for headings."""
         clock = "live" if self.clock == "live" else "lock-step"
-        return f"{clock} {'with' if self.arc else 'without'} arc, seed {self.seed}"
+        return f"{clock} {COLUMNS[self.column].title}, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,12 @@ class RunInfo:
                 f"{path}: schema {data.get('schema')!r} is not {SCHEMA}; use the version that wrote it"
             )
         data["entries"] = tuple(RunEntry(**entry) for entry in data["entries"])
+        for entry in data["entries"]:
+            if entry.column not in COLUMNS:
+                raise RecordingError(
+                    f"{path}: unknown column {entry.column!r}; allowed: {', '.join(COLUMNS)}; "
+                    "use the version that wrote it"
+                )
         data["robot_size"] = tuple(data["robot_size"])
         return cls(**data)
 

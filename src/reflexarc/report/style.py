@@ -7,6 +7,8 @@ Hues are the Okabe-Ito palette, which stays distinguishable under the common col
 
 import matplotlib as mpl
 
+from reflexarc.report import columns
+
 mpl.use("svg")
 
 BLUE = "#0072B2"
@@ -21,8 +23,8 @@ GRID = "#e4e7eb"
 BUILDING = "#d9d4cc"
 PEDESTRIAN = "#9aa5b1"
 
-WITH_ARC = BLUE
-WITHOUT_ARC = VERMILION
+WITH_ARC = columns.WITH_ARC.colour
+WITHOUT_ARC = columns.WITHOUT_ARC.colour
 PROPOSAL = MUTED
 
 STAGE_COLOURS = (ORANGE, SKY, PURPLE, GREEN, VERMILION, BLUE)

@@ -31,7 +31,7 @@ class Policy:
 def read_policies(
     path: Path, model: CostModel, capex: Capex | None = None, allow_incomplete: bool = False
 ) -> list[Policy]:
-    """Read an input; a folder with runs with and without the arc gives two policies, everything else one.
+    """Read an input; a folder of `reflexarc run` gives one policy per column, everything else one.
 
     Args:
         path: see `INPUTS`.
@@ -73,13 +73,14 @@ def _folder(path: Path, allow_incomplete: bool) -> list[tuple[str, Episodes]]:
         builder = TableBuilder(str(path))
         read_run(builder, path, allow_incomplete, path.name)
         return [(path.name, builder.finish())]
+    from reflexarc.report.columns import COLUMNS  # noqa: PLC0415 - with the next
     from reflexarc.report.rundir import RunInfo  # noqa: PLC0415 - reads package metadata
 
     info = RunInfo.load(path)
     result = []
-    for arc, name in ((True, "with arc"), (False, "without arc")):
-        builder = TableBuilder(f"{path} ({name})", robot=info.robot)
-        entries = [entry for entry in info.entries if entry.arc == arc]
+    for column in COLUMNS.values():
+        builder = TableBuilder(f"{path} ({column.title})", robot=info.robot)
+        entries = [entry for entry in info.entries if entry.column == column.key]
         clocks = {entry.clock for entry in entries}
         clock = "lockstep" if "lockstep" in clocks else "live"
         if len(clocks) > 1:
@@ -90,7 +91,7 @@ def _folder(path: Path, allow_incomplete: bool) -> list[tuple[str, Episodes]]:
                 continue
             read_run(builder, path / entry.folder, allow_incomplete, f"seed{entry.seed}")
         if entries:
-            result.append((name, builder.finish()))
+            result.append((column.title, builder.finish()))
     if not result:
         raise RecordingError(f"{path}: run.json lists no runs")
     return result

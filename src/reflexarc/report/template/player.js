@@ -3,7 +3,7 @@
 "use strict";
 const COLOURS = {
   building: "#d9d4cc", ramp: "#c9bfa8", kerb: "#52606d", bollard: "#52606d", trash_bin: "#3e6b4f", mailbox: "#b8860b",
-  person: "#7b8794", near: "#E69F00", hit: "#D55E00", with: "#0072B2", without: "#D55E00",
+  person: "#7b8794", near: "#E69F00", hit: "#D55E00",
 };
 const VIEW_METRES = 16, PERSON_RADIUS = 0.25, NEAR_METRES = 1.5, TRAIL_FRAMES = 80;
 
@@ -68,7 +68,7 @@ function draw(view, run, data, i) {
   const g = canvas.getContext("2d"), scale = canvas.width / VIEW_METRES;
   g.setTransform(scale, 0, 0, -scale, canvas.width / 2 - run.x[i] * scale, canvas.height / 2 + run.y[i] * scale);
   drawWorld(g, data.world, scale);
-  g.lineWidth = 2 * ratio / scale; g.strokeStyle = run.arc ? COLOURS.with : COLOURS.without; g.globalAlpha = 0.5;
+  g.lineWidth = 2 * ratio / scale; g.strokeStyle = run.colour; g.globalAlpha = 0.5;
   g.beginPath();
   for (let k = Math.max(0, i - TRAIL_FRAMES); k <= i; k++) g.lineTo(run.x[k], run.y[k]);
   g.stroke(); g.globalAlpha = 1;
@@ -101,7 +101,7 @@ function drawWorld(g, world, scale) {
 function drawRobot(g, run, size, i, pixel) {
   g.save(); g.translate(run.x[i], run.y[i]); g.rotate(run.yaw[i]);
   if (run.acting[i]) { g.strokeStyle = COLOURS.near; g.lineWidth = 3 * pixel; g.strokeRect(-size[0] / 2 - 0.12, -size[1] / 2 - 0.12, size[0] + 0.24, size[1] + 0.24); }
-  g.fillStyle = run.arc ? COLOURS.with : COLOURS.without; g.fillRect(-size[0] / 2, -size[1] / 2, size[0], size[1]);
+  g.fillStyle = run.colour; g.fillRect(-size[0] / 2, -size[1] / 2, size[0], size[1]);
   g.fillStyle = "white"; g.beginPath(); g.moveTo(size[0] / 2 - 0.08, 0); g.lineTo(size[0] / 2 - 0.3, 0.14); g.lineTo(size[0] / 2 - 0.3, -0.14); g.fill();
   g.restore();
 }
