@@ -14,7 +14,7 @@ Controller, gains and autopilot: Heidlauf, Collins, Bolender, Bak, Verification 
 avoidance and other automated maneuvers, ARCH 2018. Their autopilot starts in roll mode, remembers its mode, revises it
 30 times a second and pulls for 2 s at least. Here the mode is a function of the state and one mode fades into the next
 over `FADE`, so that the closed loop is a vector field that an integrator follows with full order. The minimum of 2 s
-never acts from the box below: the nose comes up after 2.4 s at the earliest.
+never acts from the box below: the nose comes up after 2.2 s at the earliest.
 
 The aerodynamics are the book's tables. The density study of Meng et al. (CoRL 2021, arXiv 2109.06728) ran Morelli's
 polynomial fit with the tables' damping added a second time, and summed ln(1 - dt div f) over Euler steps and 13 of the

@@ -36,6 +36,6 @@ def system() -> ClosedLoop:
         high=np.array([2.0, 2.0, 2.0]),
         dt=0.125,
         steps=80,
-        substeps=4,
+        substeps=8,
         divergence=_divergence,
     )
