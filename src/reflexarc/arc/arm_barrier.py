@@ -22,7 +22,9 @@ import numpy as np
 
 from reflexarc.arc.arm_modes import ArmModeStage
 from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.learned import LEARNED
 from reflexarc.arc.stage import Tick
+from reflexarc.barrier.arm.learned import LearnedArmRows
 from reflexarc.barrier.arm.scene import SphereObstacles, Workspace, table
 from reflexarc.barrier.arm.torque_filter import TorqueFilter
 from reflexarc.barrier.arm.velocity_filter import VelocityFilter
@@ -54,13 +56,25 @@ class ArmBarrierStage:
             workspace: what does not change around the arm; None takes the configuration's.
 
         Raises:
-            ConfigError: gains that the period or the arm's torques cannot honour.
+            ConfigError: gains that the period or the arm's torques cannot honour, a learned barrier for torques.
+            ModelError: the learned barrier is for another arm or has no certificate that matches.
         """
         self.arm, self._config, self._modes = arm, config.arm, modes
         self._enabled = config.barrier.enabled
         self._freshness = config.freshness.state_s
         workspace = workspace_of(config) if workspace is None else workspace
         solver, most = config.barrier.solver, config.arm.obstacles
+        learned = None
+        if config.learned.enabled:
+            learned = LearnedArmRows(
+                config.learned.file,
+                arm,
+                config.period,
+                config.learned.alpha,
+                config.learned.allow_uncertified,
+            )
+        self.uncertified = learned is not None and learned.uncertified
+        self._learned = learned is not None
         self._velocity = self._torque = None
         if config.arm.command == "velocity":
             self._velocity = VelocityFilter(
@@ -71,6 +85,7 @@ class ArmBarrierStage:
                 obstacles=most,
                 max_age=self._freshness,
                 backend=solver,
+                learned=learned,
             )
         else:
             self._torque = TorqueFilter(
@@ -81,6 +96,7 @@ class ArmBarrierStage:
                 config.arm.margin_m,
                 obstacles=most,
                 backend=solver,
+                learned=learned,
             )
         self._braking = np.array(arm.max_acceleration) * config.period
         self.reset()
@@ -149,16 +165,20 @@ class ArmBarrierStage:
     def _take(self, tick: Tick, verdict: ArmVerdict) -> None:
         tick.margin = verdict.h
         tick.slack = verdict.slack
+        tick.learned_margin = verdict.learned_margin
         if verdict.status is Outcome.PASSED:
             return
         nearest = f"{verdict.nearest} at {verdict.h:.3f} m" if math.isfinite(verdict.h) else verdict.nearest
         if verdict.status is Outcome.BACKUP:
-            tick.stop(self.name, Status.BACKUP, f"{nearest}: {verdict.reason}: brake", "arm_backup")
+            failed = self._learned and math.isnan(verdict.learned_margin)
+            by, fault = (LEARNED, "learned_failed") if failed else (self.name, "arm_backup")
+            tick.stop(by, Status.BACKUP, f"{nearest}: {verdict.reason}: brake", fault)
             return
-        reason = f"{nearest}: nearest command that keeps every row"
+        reason = f"{nearest}: {verdict.reason or 'nearest command that keeps every row'}"
         if verdict.status is Outcome.RELAXED:
-            reason = f"{nearest}: {verdict.reason}; slack {verdict.slack:.3g}"
-        tick.change(self.name, verdict.command.tolist(), reason)
+            reason += f"; slack {verdict.slack:.3g}"
+        by = LEARNED if verdict.learned_binds else self.name
+        tick.change(by, verdict.command.tolist(), reason)
 
 
 class ArmCheckStage:

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig
-from reflexarc.arc.learned import LearnedRows
+from reflexarc.arc.learned import LEARNED, LearnedRows
 from reflexarc.arc.stage import Tick
 from reflexarc.barrier.qp import FilterQp, QpProblem, Tier
 from reflexarc.barrier.stopping import (
@@ -38,8 +38,6 @@ from reflexarc.barrier.stopping import (
 from reflexarc.core.types import Array, BaseState, Status
 from reflexarc.robots import BaseRobot
 
-LEARNED = "learned_barrier"
-"""Who an intervention is by when the learned barrier is the more restrictive one."""
 _ZERO = 1e-12
 _WHOLE = 1.0 - 1e-6
 """Share from which a command counts as wholly admissible; leaves room for rounding."""

@@ -85,7 +85,7 @@ def _arm(config: ArcConfig) -> Arc:
         barrier,
         ArmCheckStage(arm, barrier, config.arm.command == "torque"),
     )
-    arc = Arc(config, stages, components=arm.n, halt=barrier.halt)
+    arc = Arc(config, stages, arm.n, barrier.halt, barrier.uncertified)
     warm_up_arm(arc, arm)
     return arc
 

@@ -34,6 +34,9 @@ from reflexarc.core.errors import ModelError
 from reflexarc.core.types import Array, BaseState
 from reflexarc.robots import BaseRobot
 
+LEARNED = "learned_barrier"
+"""Who an intervention is by when the learned barrier is the more restrictive one."""
+
 
 def residual_bound(barrier: LearnedBarrier, path: Path) -> Array:
     """Return the bound on the model's rate error that was measured on the barrier's data, shape (6,).

@@ -280,7 +280,8 @@ class Verdict:
     faults: tuple[str, ...] = ()
     """Names from the fault table that were present in this tick."""
     learned_margin: float = math.nan
-    """Smallest value V of the learned barrier among the people near; inf with nobody near, NaN without one. [m]"""
+    """Smallest value V of the learned barrier among the people near, inf with nobody near; of an arm its V(q), -inf
+    outside the region it was learned in. NaN without one. [m]"""
     uncertified: bool = False
     """Whether the arc holds a learned barrier without a matching certificate (`learned.allow_uncertified`)."""
     time_used: float = field(default=0.0, compare=False)
