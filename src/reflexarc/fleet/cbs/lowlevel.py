@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""One agent's search through space and time, and its multi-valued decision diagram (MDD).
+
+States (t, v) are expanded in order of f = t + h(v), with h the steps to the goal, until every state with f up to the
+smallest cost c* is known. All paths of cost c* that keep the constraints then form the MDD (Sharon et al. 2013): level
+t holds the vertices at which such a path may be at step t. The path handed out is the one through the MDD that meets
+the fewest other agents, by dynamic programming over its levels, so ties are broken exactly and not by chance. Bounded
+suboptimal search does the same over all states with f <= B, where B >= c* is its bound.
+
+The last step of a path is a drive into the goal, never a wait at it: cost is the time of the arrival for good.
+"""
+
+import numba
+import numpy as np
+
+from reflexarc.fleet.cbs.tables import (
+    FOREVER,
+    INFEASIBLE,
+    TOO_SHORT,
+    allowed,
+    count_others,
+    enter_constraints,
+)
+
+
+@numba.njit(cache=True)
+def _push(t, v, f, n, scratch):
+    scratch.seen[t, v] = scratch.call[0]
+    scratch.link[t, v] = scratch.bucket[f]
+    scratch.bucket[f] = t * n + v + 1
+
+
+@numba.njit(cache=True)
+def smallest_cost(start, goal, steps, constraints, net, scratch):
+    """Return the smallest cost of a path that keeps the constraints, and mark all states with f up to it as seen.
+
+    Args:
+        start: vertex at time 0.
+        goal: vertex to end at.
+        steps: steps to the goal from every vertex, shape (n,), int32.
+        constraints: shape (k, 4), int32.
+        net: the graph.
+        scratch: tables; their horizon limits the search.
+
+    Returns:
+        The cost, `INFEASIBLE` or `TOO_SHORT`; and the largest cost that the constraints allow.
+    """
+    earliest, latest, still, late_from = enter_constraints(constraints, goal, steps, net, scratch)
+    n = steps.shape[0]
+    call = scratch.call[0]
+    horizon = scratch.seen.shape[0] - 1
+    if not allowed(0, start, scratch) or earliest >= FOREVER:
+        return INFEASIBLE, latest
+    if start == goal and earliest == 0:
+        scratch.seen[0, start] = call
+        return 0, latest
+    # beyond this f nothing can be found: after `still` the world stands, and a path needs at most n - 1 more steps
+    limit = min(latest, max(still, earliest) + 2 * n)
+    scratch.bucket[: 2 * horizon + 2] = 0
+    f = max(steps[start], late_from == 0 and scratch.late[start] or 0)
+    if f > limit:
+        return INFEASIBLE, latest
+    if f > horizon:
+        return TOO_SHORT, latest
+    _push(0, start, f, n, scratch)
+    best = FOREVER
+    cut = False
+    while f <= min(best, min(horizon, limit)):
+        state = scratch.bucket[f]
+        if state == 0:
+            f += 1
+            continue
+        t, v = (state - 1) // n, (state - 1) % n
+        scratch.bucket[f] = scratch.link[t, v]
+        t1 = t + 1
+        if t1 > horizon:
+            cut = True
+            continue
+        for e in range(net.first[v] - 1, net.first[v + 1]):
+            wait = e < net.first[v]
+            u = v if wait else net.head[e]
+            if scratch.seen[t1, u] == call and u != goal:
+                continue
+            if (not wait and scratch.edge[t, e] == call) or not allowed(t1, u, scratch):
+                continue
+            if u == goal and not wait and t1 >= earliest:
+                best = min(best, t1)
+            if scratch.seen[t1, u] == call:
+                continue
+            to_go = scratch.late[u] if t1 >= late_from else steps[u]
+            f1 = t1 + to_go
+            if t1 < earliest:
+                # the goal may be entered for good no earlier than `earliest`
+                f1 = max(f1, earliest)
+            if f1 > limit:
+                continue
+            if f1 > horizon:
+                cut = True
+                continue
+            _push(t1, u, max(f1, f), n, scratch)
+    if best <= latest and best < FOREVER:
+        return best, latest
+    if best > latest and best < FOREVER:
+        return INFEASIBLE, latest
+    return (TOO_SHORT if cut or (horizon < limit and f > horizon) else INFEASIBLE), latest
+
+
+@numba.njit(cache=True)
+def decision_diagram(start, goal, cost, net, scratch):
+    """Return the MDD of the search that `smallest_cost` just finished.
+
+    Returns:
+        First node of each level, shape (cost + 2,); vertex of each node; first edge of each node, shape (nodes + 1,);
+        and the node at which each edge ends, all int32.
+    """
+    call = scratch.call[0]
+    # from the goal backwards: the nodes, level by level
+    size = 64
+    vertex = np.empty(size, dtype=np.int32)
+    reverse_first = np.empty(cost + 2, dtype=np.int32)
+    vertex[0] = goal
+    scratch.mark[cost, goal] = call
+    reverse_first[0], reverse_first[1] = 0, 1
+    count = 1
+    for back in range(1, cost + 1):
+        t = cost - back
+        for k in range(reverse_first[back - 1], reverse_first[back]):
+            v = vertex[k]
+            for e in range(net.back_first[v] - 1, net.back_first[v + 1]):
+                wait = e < net.back_first[v]
+                u = v if wait else net.back_tail[e]
+                if scratch.seen[t, u] != call or scratch.mark[t, u] == call:
+                    continue
+                if (wait and back == 1) or (not wait and scratch.edge[t, net.back_edge[e]] == call):
+                    continue
+                if count == size:
+                    size *= 2
+                    grown = np.empty(size, dtype=np.int32)
+                    grown[:count] = vertex[:count]
+                    vertex = grown
+                vertex[count] = u
+                scratch.mark[t, u] = call
+                count += 1
+        reverse_first[back + 1] = count
+    # forwards: number them from the start, and add the edges
+    first = np.empty(cost + 2, dtype=np.int32)
+    nodes = np.empty(count, dtype=np.int32)
+    first[0] = 0
+    for t in range(cost + 1):
+        begin, end = reverse_first[cost - t], reverse_first[cost - t + 1]
+        first[t + 1] = first[t] + end - begin
+        for k in range(end - begin):
+            nodes[first[t] + k] = vertex[begin + k]
+            scratch.value[t, vertex[begin + k]] = first[t] + k
+    edge_first = np.empty(count + 1, dtype=np.int32)
+    edge_to = np.empty(4 * count, dtype=np.int32)
+    edges = 0
+    edge_first[0] = 0
+    for t in range(cost + 1):
+        for k in range(first[t], first[t + 1]):
+            v = nodes[k]
+            if t < cost:
+                for e in range(net.first[v] - 1, net.first[v + 1]):
+                    wait = e < net.first[v]
+                    u = v if wait else net.head[e]
+                    if scratch.mark[t + 1, u] != call or (wait and t + 1 == cost):
+                        continue
+                    if not wait and scratch.edge[t, e] == call:
+                        continue
+                    if edges == edge_to.shape[0]:
+                        wider = np.empty(2 * edges, dtype=np.int32)
+                        wider[:edges] = edge_to
+                        edge_to = wider
+                    edge_to[edges] = scratch.value[t + 1, u]
+                    edges += 1
+            edge_first[k + 1] = edges
+    return first, nodes, edge_first, edge_to[:edges].copy()
+
+
+@numba.njit(cache=True)
+def _meets(t, u, v, e, net, scratch):
+    """Return how many other agents a step from `u` at `t` over edge `e` (negative: a wait) to `v` meets."""
+    count = scratch.used[t + 1, v] + (1 if scratch.parked[v] <= t + 1 else 0)
+    if e >= 0 and net.opposite[e] >= 0:
+        count += scratch.used_edge[t, net.opposite[e]]
+    return count
+
+
+@numba.njit(cache=True)
+def _meets_parked(goal, cost, scratch):
+    """Return how many agents pass the goal after `cost`."""
+    count = 0
+    for t in range(cost + 1, scratch.used.shape[0]):
+        count += scratch.used[t, goal]
+    return count
+
+
+@numba.njit(cache=True)
+def best_path(first, nodes, edge_first, edge_to, agent, paths, costs, net, scratch):
+    """Return the path through an MDD that meets the fewest other agents, and how many it meets."""
+    count_others(agent, paths, costs, 1, net, scratch)
+    cost = first.shape[0] - 2
+    total = np.full(nodes.shape[0], FOREVER, dtype=np.int32)
+    parent = np.zeros(nodes.shape[0], dtype=np.int32)
+    total[0] = scratch.used[0, nodes[0]]
+    for t in range(cost):
+        for k in range(first[t], first[t + 1]):
+            u = nodes[k]
+            for j in range(edge_first[k], edge_first[k + 1]):
+                i = edge_to[j]
+                v = nodes[i]
+                e = -1
+                if u != v:
+                    for x in range(net.first[u], net.first[u + 1]):
+                        if net.head[x] == v:
+                            e = x
+                meets = total[k] + _meets(t, u, v, e, net, scratch)
+                if meets < total[i]:
+                    total[i] = meets
+                    parent[i] = k
+    path = np.empty(cost + 1, dtype=np.int32)
+    k = nodes.shape[0] - 1
+    meets = total[k] + _meets_parked(nodes[k], cost, scratch)
+    for t in range(cost, -1, -1):
+        path[t] = nodes[k]
+        k = parent[k]
+    count_others(agent, paths, costs, -1, net, scratch)
+    return path, meets
+
+
+@numba.njit(cache=True)
+def bounded_path(start, goal, steps, constraints, weight, agent, paths, costs, net, scratch):
+    """Return the path of cost at most weight c* that meets the fewest other agents, the cheapest of those.
+
+    Args:
+        start: vertex at time 0.
+        goal: vertex to end at.
+        steps: steps to the goal from every vertex, shape (n,), int32.
+        constraints: shape (k, 4), int32.
+        weight: >= 1.
+        agent: whose path it is.
+        paths: vertex per agent and step of all agents.
+        costs: steps of each path; negative where there is none yet.
+        net: the graph.
+        scratch: tables.
+
+    Returns:
+        c*, `INFEASIBLE` or `TOO_SHORT`; the path; how many agents it meets.
+    """
+    least, latest = smallest_cost(start, goal, steps, constraints, net, scratch)
+    horizon = scratch.seen.shape[0] - 1
+    if least <= 0:
+        path = np.empty(1, dtype=np.int32)
+        path[0] = start
+        count_others(agent, paths, costs, 1, net, scratch)
+        meets = _meets_parked(goal, 0, scratch)
+        count_others(agent, paths, costs, -1, net, scratch)
+        return least, path, meets
+    bound = min(int(weight * least + 1e-9), min(latest, horizon))
+    earliest, latest, still, late_from = enter_constraints(constraints, goal, steps, net, scratch)
+    call = scratch.call[0]
+    count_others(agent, paths, costs, 1, net, scratch)
+    tail = np.zeros(horizon + 2, dtype=np.int32)
+    for t in range(horizon, -1, -1):
+        tail[t] = tail[t + 1] + scratch.used[t, goal]
+    n = steps.shape[0]
+    here, there = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    here[0] = start
+    width = 1
+    scratch.seen[0, start] = call
+    scratch.value[0, start] = scratch.used[0, start]
+    best, best_time, best_from = FOREVER, -1, -1
+    for t in range(bound):
+        wider = 0
+        for k in range(width):
+            v = here[k]
+            so_far = scratch.value[t, v]
+            if so_far >= best:
+                continue
+            for e in range(net.first[v] - 1, net.first[v + 1]):
+                wait = e < net.first[v]
+                u = v if wait else net.head[e]
+                to_go = scratch.late[u] if t + 1 >= late_from else steps[u]
+                if t + 1 + to_go > bound or (not wait and scratch.edge[t, e] == call):
+                    continue
+                if not allowed(t + 1, u, scratch):
+                    continue
+                meets = so_far + _meets(t, v, u, -1 if wait else e, net, scratch)
+                if u == goal and not wait and t + 1 >= earliest and meets + tail[t + 2] < best:
+                    best, best_time, best_from = meets + tail[t + 2], t + 1, v
+                if scratch.seen[t + 1, u] != call:
+                    scratch.seen[t + 1, u] = call
+                    there[wider] = u
+                    wider += 1
+                elif meets >= scratch.value[t + 1, u]:
+                    continue
+                scratch.value[t + 1, u] = meets
+                scratch.link[t + 1, u] = v
+        here, there = there, here
+        width = wider
+    path = np.empty(best_time + 1, dtype=np.int32)
+    path[best_time] = goal
+    v = best_from
+    for t in range(best_time - 1, -1, -1):
+        path[t] = v
+        v = scratch.link[t, v]
+    count_others(agent, paths, costs, -1, net, scratch)
+    return least, path, best
