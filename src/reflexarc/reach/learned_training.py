@@ -40,6 +40,7 @@ import yaml
 
 from reflexarc.core.config import from_mapping, quantity, read_yaml
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.intervals import conformal_level
 from reflexarc.core.training import Checkpoint, fit
 from reflexarc.core.types import Array
 from reflexarc.reach.blackbox import BlackBox, Ensemble, ensemble, from_closed_loop, from_mujoco, sample
@@ -163,7 +164,12 @@ def train(
         ConfigError: too few calibration trajectories for alpha, or less than half of the trajectories are finite.
         ModelError: the checkpoint is damaged or of another training.
     """
-    _rank(training.calibration, 0.5 * training.alpha)  # refuses before the work, not after it
+    least = math.ceil(2.0 / training.alpha) - 1
+    if training.calibration < least:
+        raise ConfigError(
+            f"{training.calibration} calibration trajectories cannot bound misses of {training.alpha:g}; at least "
+            f"{least} can"
+        )
     if progress is not None:
         progress(0, training.steps, {})
     rng = np.random.default_rng(training.data_seed)
@@ -198,17 +204,14 @@ def calibrate(density: LearnedDensity, shape: Ensemble, held_out: Ensemble, alph
         density: trained.
         shape: finite trajectories that give the bounds their shape over outputs and coordinates.
         held_out: trajectories drawn independently of the training and of `shape`; one that is not finite is a miss.
-        alpha: probability of a miss of any of both bounds at any output.
-
-    Raises:
-        ConfigError: too few held-out trajectories for alpha.
+        alpha: probability of a miss of any of both bounds at any output; with fewer than 2 / alpha - 1 trajectories the
+            bounds are infinite.
     """
-    rank = _rank(held_out.gain.shape[1], 0.5 * alpha)
     shapes = [np.sqrt(np.mean(e**2, axis=1)) for e in errors(density, shape)]  # (K+1, n), (K+1,)
     bounds = []
     for error, sigma in zip(errors(density, held_out), shapes, strict=True):
-        score = conformal_scores(error, sigma)
-        bounds.append(np.sort(score)[rank - 1] * np.maximum(sigma, _floor(sigma)))
+        level = conformal_level(conformal_scores(error, sigma), 0.5 * alpha)
+        bounds.append(level * np.maximum(sigma, _floor(sigma)))
     for bound in bounds:
         bound[0] = 0.0  # exact by construction
     return dataclasses.replace(density, alpha=alpha, x_bound=bounds[0], gain_bound=bounds[1])
@@ -229,16 +232,6 @@ def conformal_scores(error: Array, sigma: Array) -> Array:
 def _floor(sigma: Array) -> Any:
     """Return the least sigma that is divided by, per coordinate: where errors are rounding, ratios mean nothing."""
     return 1e-6 * sigma.max(axis=0) + 1e-9
-
-
-def _rank(count: int, alpha: float) -> int:
-    rank = math.ceil((count + 1) * (1.0 - alpha))
-    if rank > count:
-        least = math.ceil(1.0 / alpha) - 1
-        raise ConfigError(
-            f"{count} calibration trajectories cannot bound misses of {alpha:g} per bound; at least {least} can"
-        )
-    return rank
 
 
 def _finite(box: BlackBox, data: Ensemble) -> Ensemble:
