@@ -132,8 +132,26 @@ def integrate(
     return (*result, jnp.moveaxis(last["tangent"], 2, 0)) if tangent else result
 
 
-def _trace(law: Law, x: Any, t: Any, p: Any) -> Any:
-    """Return div f at one state."""
+def runge_kutta(rates: Callable[[Any, Any], Any], y: Any, t: Any, h: float, method: Method) -> Any:
+    """Return y after one step h of y' = rates(y, t), for any pytree y."""
+    rows, weights, nodes = TABLEAUS[method]
+
+    def combine(factors: tuple[float, ...]) -> Any:
+        terms = [(h * a, s) for a, s in zip(factors, stages, strict=True) if a != 0.0]
+        return jax.tree.map(
+            lambda u, *v: u + sum(a * w for (a, _), w in zip(terms, v, strict=True)),
+            y,
+            *(s for _, s in terms),
+        )
+
+    stages = [rates(y, t)]
+    for row, node in zip(rows, nodes[1:], strict=True):
+        stages.append(rates(combine(row), t + node * h))
+    return combine(weights)
+
+
+def divergence_at(law: Law, x: Any, t: Any, p: Any) -> Any:
+    """Return div f at one state, the hand-written one where there is one."""
     if law.divergence is not None:
         return jnp.asarray(law.divergence(x, t, p), x.dtype)
     n = x.shape[0]
@@ -158,7 +176,7 @@ def _rates(law: Law, y: Any, p: Any) -> Any:
             rate["tangent"] = jnp.asarray(product, x.dtype)
         if "gain" in y:
             rate["gain"] = -jnp.asarray(
-                jnp.trace(jacobian) if "tangent" in y else _trace(law, x, t, p), x.dtype
+                jnp.trace(jacobian) if "tangent" in y else divergence_at(law, x, t, p), x.dtype
             )
         return rate
 
@@ -171,25 +189,12 @@ def _flow_step(
 ) -> Any:
     """Return advance(y, k): one output interval of a flow."""
     rates = _rates(law, y, p)
-    rows, weights, nodes = TABLEAUS[method]
     n, dtype = y["x"].shape[0], y["x"].dtype
     h = (-1.0 if back else 1.0) * law.dt / substeps
     begin = start + steps * law.dt if back else start
 
-    def combine(y: Any, stages: list[Any], factors: tuple[float, ...]) -> Any:
-        terms = [(h * a, s) for a, s in zip(factors, stages, strict=True) if a != 0.0]
-        return jax.tree.map(
-            lambda u, *v: u + sum(a * w for (a, _), w in zip(terms, v, strict=True)),
-            y,
-            *(s for _, s in terms),
-        )
-
     def substep(k: Any, y: Any) -> Any:
-        t = begin + h * jnp.asarray(k, dtype)
-        stages = [rates(y, t)]
-        for row, node in zip(rows, nodes[1:], strict=True):
-            stages.append(rates(combine(y, stages, row), t + node * h))
-        new = combine(y, stages, weights)
+        new = runge_kutta(rates, y, begin + h * jnp.asarray(k, dtype), h, method)
         if "gain" in y:
             resolved = jnp.abs(new["gain"] - y["gain"]) <= STABLE * n
             new["gain"] = jnp.where(resolved, new["gain"], jnp.nan)
