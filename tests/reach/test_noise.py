@@ -99,7 +99,7 @@ def in_bins(initial, bundle, x0, ends, edges):
 def test_a_density_that_splits_agrees_with_a_histogram_of_paths(wells):
     initial, ends = wells
     x0 = initial.sample(np.random.default_rng(0), 4000)
-    bundle = NoisyFlow(DOUBLE_WELL, [[0.5]], "ensemble", 6, dtype="float64").run(initial, x0)
+    bundle = NoisyFlow(DOUBLE_WELL, [[0.5]], "ensemble", 8, dtype="float64").run(initial, x0)
     assert bundle.finite.all()
     carried, seen = in_bins(initial, bundle, x0, ends, np.linspace(-2, 2, 41))
     assert len(seen) > 25 and seen.max() / seen.min() > 4  # two wells and the ridge between them
