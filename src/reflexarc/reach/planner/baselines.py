@@ -7,8 +7,8 @@ its tube around the reference is the greatest distance of any error in the suppo
     r(t) = max over (e_0, a) in the support of |p(t) - p_ref(t)|,
 
 taken over the corners of the support and 2,000 samples, and the plan must not be touched from any of them. That is the
-reachable set from inside: every sound tube is wider and admits fewer plans, the published radius sqrt(alpha^2 + 4 n / k2)
-after n segments (2.8 m after one with k2 = 0.5) admits none here. So the comparison favours the worst case.
+reachable set from inside: every sound tube is wider and admits fewer plans, the published radius sqrt(alpha^2 +
+4 n / k2) after n segments (2.8 m after one with k2 = 0.5) admits none here. So the comparison favours the worst case.
 """
 
 import time
@@ -20,11 +20,11 @@ import numpy as np
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.types import Array
 from reflexarc.reach.planner import nominal
-from reflexarc.reach.planner.check import first_contacts
+from reflexarc.reach.planner.clearance import spread, walk
 from reflexarc.reach.planner.contacts import Contacts
 from reflexarc.reach.planner.plan import SEGMENT, Plan
-from reflexarc.reach.planner.replan import ROUTES, RiskPlanner, spread
-from reflexarc.reach.planner.rollout import Rollouts
+from reflexarc.reach.planner.replan import ROUTES, RiskPlanner
+from reflexarc.reach.planner.rollout import LONGEST, Rollouts
 from reflexarc.reach.planner.scene import Case, Scene, TrackingBelief
 
 MARGINS = (0.1, 0.2, 1.0)
@@ -86,14 +86,12 @@ def _reach(scene: Scene, rollouts: Rollouts, rng: np.random.Generator) -> Plan |
     belief = scene.belief
     assert isinstance(belief, TrackingBelief)
     extremes = np.concatenate([belief.corners(), belief.sample(rng, EXTREMES - 2**belief.n)])
-    greatest = spread(rollouts, extremes, 1.0)
-    tube = np.maximum(greatest, np.append(greatest[1:], 0.0))
+    tube = spread(rollouts, extremes, LONGEST, 1.0)
     contacts = Contacts(scene, EXTREMES, rng)
-    times = np.arange(len(tube)) * SEGMENT
     for widening in WIDENINGS:
-        plan = _first(scene, lambda t, f=widening: f * np.interp(t, times, tube))
+        plan = _first(scene, lambda t, f=widening: f * tube[np.ceil(t / SEGMENT - 1e-9).astype(int) - 1])
         if plan is None:
             return None
-        if not first_contacts(rollouts, contacts, extremes, plan).any():
+        if not any(touched.any() for touched, _ in walk(rollouts, contacts, extremes, plan)):
             return plan
     return None

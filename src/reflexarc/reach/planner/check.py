@@ -23,8 +23,9 @@ import numpy as np
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.intervals import clopper_pearson_upper, required_samples
+from reflexarc.reach.planner.clearance import walk
 from reflexarc.reach.planner.contacts import Contacts
-from reflexarc.reach.planner.plan import SEGMENT, Plan
+from reflexarc.reach.planner.plan import Plan
 from reflexarc.reach.planner.rollout import LONGEST, Rollouts
 from reflexarc.reach.planner.scene import Scene
 
@@ -41,7 +42,7 @@ class RiskLimits:
     """Probability that any accepted bound of a mission is wrong."""
     particles: int = 10_000
     """Per check."""
-    checks: int = 40
+    checks: int = 16
     """Most checks of a mission, K."""
     segments: int = LONGEST
     """Most segments of a plan, S."""
@@ -120,7 +121,7 @@ class Checker:
         n = limits.particles
         x = self._rollouts.carry(self._scene.belief.sample(self._rng, n), plan.controls[:first])
         contacts = Contacts(self._scene, n, self._rng)
-        hits = first_contacts(self._rollouts, contacts, x, plan, first)
+        hits = np.array([touched.sum() for touched, _ in walk(self._rollouts, contacts, x, plan, first)])
         if limits.per_segment is not None:
             own = np.array([clopper_pearson_upper(int(k), n, limits.level) for k in hits])
             accepted = _leading(own <= limits.per_segment)
@@ -135,28 +136,6 @@ class Checker:
         bound = float(upper[accepted - 1]) if accepted else 0.0
         self.spent += bound
         return PlanCheck(hits, upper, accepted, bound)
-
-
-def first_contacts(
-    rollouts: Rollouts, contacts: Contacts, x: np.ndarray, plan: Plan, first: int = 0
-) -> np.ndarray:
-    """Number of particles whose first contact lies in each segment from `first` on, shape (S - first,).
-
-    Args:
-        rollouts: of the case.
-        contacts: as the particles meet the scene.
-        x: errors at the start of segment `first`, shape (N, n).
-        plan: to follow.
-        first: segment.
-    """
-    free, hits = np.ones(len(x), dtype=bool), []
-    for s in range(first, plan.segments):
-        paths, last = rollouts.paths(x, plan.pose(s), plan.controls[s : s + 1])
-        touched = contacts.touched(paths, s * SEGMENT)[0] & free
-        hits.append(int(touched.sum()))
-        free &= ~touched
-        x = last[0]
-    return np.array(hits)
 
 
 def _leading(accepted: np.ndarray) -> int:

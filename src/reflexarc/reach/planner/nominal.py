@@ -2,15 +2,17 @@
 r"""The nominal plan: a nonlinear programme over the inputs of the remaining segments, solved by IPOPT.
 
     min   sum_s 2 (v_s - v_cruise)^2 + 0.1 sum_h w_h^2 + 0.05 sum_h (w_h - w_{h-1})^2 + sum_s v_z,s^2
+          + 30 sum_s (1 - kappa_s)^2
     s.t.  pose_{h+1} = arc(pose_h, v, w, v_z)                          (2 halves of 0.5 s per segment)
-          |p_j - c_i|^2 >= (r_i + r_robot + margin_j + bulge)^2        at points j every 0.25 s, 4 nearest obstacles i
-          low + r_robot + margin_j <= p_j <= high - r_robot - margin_j
+          |p_j - c_i| >= r_i + r_robot + bulge + kappa_s margin_j      at points j every 0.25 s, 4 nearest obstacles i
+          low + r_robot + kappa_s margin_j <= p_j <= high - r_robot - kappa_s margin_j
           |w_h| <= min(w_max, kappa_max v_s),   |v_s - v_{s-1}| <= dv_max,   |p_end - goal| <= 0.1 m
 
-Poses at the halves are variables (multiple shooting). `bulge` is what a path may approach between two points. It starts
-from a route on a grid. A programme is built once per number of segments. A solution counts only if IPOPT reports
-success and the plan, sampled every 0.05 s, keeps its margins from *all* obstacles within 1 cm; if another obstacle than
-those chosen is in the way, the choice is renewed, three times at most.
+A plan keeps its margins where kappa_s = 1; an *elastic* one may lower kappa_s to 0, segment by segment, where a gap is
+too narrow. Poses at the halves are variables (multiple shooting). `bulge` is what a path may approach between two
+points. It starts from a route on a grid. A programme is built once per number of segments. A solution counts only if
+IPOPT reports success and the plan, sampled every 0.05 s, keeps its margins (an elastic one: no margin) from *all*
+obstacles within 1 cm; if another obstacle than those chosen is in the way, the choice is renewed, three times at most.
 """
 
 import functools
@@ -34,6 +36,10 @@ TOLERANCE = 0.01
 """Lost margin that an accepted solution may show between its points. [m]"""
 AT_GOAL = 0.1
 """[m]"""
+_CLEARANCE = 30.0
+"""Cost of giving a segment's margin up."""
+_SHARES = (1.0, 0.6, 0.3, 0.0)
+"""Of the margin, for the routes of elastic plans: the widest that leads through."""
 _FAR = 1e3
 _ROUNDS = 3
 _OPTIONS = {
@@ -55,14 +61,18 @@ class Nominal(NamedTuple):
     """A solution."""
 
     plan: Plan
-    cost: float
+    kappa: Array
+    """Kept share of the margin by segment, shape (S,)."""
 
 
 class _Programme(NamedTuple):
     solve: Callable[..., Any]
     stats: Callable[[], dict[str, Any]]
     lbx: Array
+    """With kappa >= 0."""
     ubx: Array
+    lbg: Array
+    ubg: Array
 
 
 def solve(
@@ -74,6 +84,8 @@ def solve(
     elapsed: float = 0.0,
     segments: int | None = None,
     routes: int = 1,
+    elastic: bool = False,
+    guide: Array | None = None,
 ) -> Iterator[Nominal]:
     """Yield nominal plans from `start` to the goal, one for each route that leads to a solution.
 
@@ -85,22 +97,34 @@ def solve(
         elapsed: mission's time at `start`. [s]
         segments: exact number of segments; otherwise what the route takes at cruise speed, then one more.
         routes: how many different routes to try at most.
+        elastic: let segments keep less than the margin.
+        guide: points of the only route to try, shape (k, 3); none is searched then.
     """
     start = scene.start if start is None else start
     margin_at = margin if callable(margin) else lambda t: np.full(np.shape(t), float(margin))
     usual = float(np.median(margin_at(elapsed + np.arange(1.0, 12.0))))
-    closed = np.zeros((0, 3))
-    for _ in range(routes):
-        route = find_route(scene, usual, start=start[:3], closed=closed)
-        if route is None:
-            return
-        closed = np.vstack([closed, bottleneck(scene, route)])
+    shares = _SHARES if elastic else (1.0,)
+    for route in (
+        [guide] if guide is not None else _routes(scene, start[:3], [s * usual for s in shares], routes)
+    ):
         fewest = max(1, math.ceil(length(route) / scene.case.limits.cruise - 0.25))
         for count in (segments,) if segments else (fewest, fewest + 1):
-            found = _solve_along(scene, route, margin_at, start, previous, elapsed, count)
+            found = _solve_along(scene, route, margin_at, start, previous, elapsed, count, elastic)
             if found is not None:
                 yield found
                 break
+
+
+def _routes(scene: Scene, start: Array, margins: list[float], count: int) -> Iterator[Array]:
+    """Yield different routes, each with the first of the margins that leads through."""
+    closed = np.zeros((0, 3))
+    for _ in range(count):
+        found = (find_route(scene, margin, start=start, closed=closed) for margin in margins)
+        route = next((r for r in found if r is not None), None)
+        if route is None:
+            return
+        yield route
+        closed = np.vstack([closed, bottleneck(scene, route)])
 
 
 def _solve_along(
@@ -111,6 +135,7 @@ def _solve_along(
     previous: Array | None,
     elapsed: float,
     count: int,
+    elastic: bool,
 ) -> Nominal | None:
     case = scene.case
     programme = _programme(case, count)
@@ -118,28 +143,33 @@ def _solve_along(
     margin = margin_at(times)
     x = _guess(case, route, start, count)
     before = np.array([case.limits.cruise, 0.0]) if previous is None else previous[:2]
+    lbx = programme.lbx.copy()
+    if not elastic:
+        lbx[-count:] = 1.0
     guessed = _points(x, case, start, count)
     for _ in range(_ROUNDS):
         at = scene.centre_at(times)  # (k, m, 3)
         offsets = np.linalg.norm(guessed[:, None] - at, axis=2) - scene.radius  # (k, m)
         chosen = np.argsort(offsets, axis=1)[:, :NEAREST]
-        centre = np.full((len(times), NEAREST, 3), _FAR)
-        reach = np.zeros((len(times), NEAREST))
+        centre, reach = np.full((len(times), NEAREST, 3), _FAR), np.full((len(times), NEAREST), case.robot)
         centre[:, : chosen.shape[1]] = np.take_along_axis(at, chosen[..., None], axis=1)
-        reach[:, : chosen.shape[1]] = scene.radius[chosen] + case.robot + margin[:, None]
+        reach[:, : chosen.shape[1]] += scene.radius[chosen]
+        # between two points, l apart, a straight path comes nearer to a disc of radius r by at most l^2 / (8 r)
+        reach += (case.limits.cruise * HALF / POINTS) ** 2 / (8.0 * np.maximum(reach, 0.3))
         answer = programme.solve(
             x0=x,
-            p=np.concatenate([start, before, scene.goal, centre.ravel()]),
-            lbx=programme.lbx,
+            p=np.concatenate([start, before, scene.goal, centre.ravel(), reach.ravel(), margin]),
+            lbx=lbx,
             ubx=programme.ubx,
-            **_bounds(case, count, margin, reach),
+            lbg=programme.lbg,
+            ubg=programme.ubg,
         )
         if not programme.stats()["success"]:
             return None
         x = np.asarray(answer["x"]).ravel()
-        plan = Plan(start, _controls(x, case, count))
-        if keeps_margin(scene, plan, margin_at, elapsed):
-            return Nominal(plan, float(answer["f"]))
+        plan, kappa = Plan(start, _controls(x, case, count)), x[-count:]
+        if keeps_margin(scene, plan, np.zeros_like if elastic else margin_at, elapsed):
+            return Nominal(plan, kappa)
         guessed = _points(x, case, start, count)
     return None
 
@@ -173,61 +203,58 @@ def _arc(pose: Any, v: Any, w: Any, climb: Any, t: float) -> Any:
 def _programme(case: Case, count: int) -> _Programme:
     limits, d = case.limits, case.dimension
     inputs, size = _layout(case, count)
-    variables = ca.SX.sym("x", count * (inputs + HALVES * size))
+    variables = ca.SX.sym("x", count * (inputs + HALVES * size + 1))
     start, before, goal = ca.SX.sym("start", 4), ca.SX.sym("before", 2), ca.SX.sym("goal", 3)
-    centre = ca.SX.sym("centre", HALVES * POINTS * count * NEAREST * 3)
+    sites = HALVES * POINTS * count
+    centre, reach = ca.SX.sym("centre", sites * NEAREST * 3), ca.SX.sym("reach", sites * NEAREST)
+    margin = ca.SX.sym("margin", sites)
     pose = ca.vertcat(start[:d], start[3])
-    cost, gaps, obstacles, points, turns, changes = 0.0, [], [], [], [], []
-    speed_before, turn_before, k = before[0], before[1], 0
+    cost, gaps, open_sides, changes = 0.0, [], [], []
+    speed_before, turn_before, site = before[0], before[1], 0
     for s in range(count):
         u = variables[s * inputs : (s + 1) * inputs]
         v, climb = u[0], u[1 + HALVES] if d == 3 else None
         cost += 2.0 * (v - limits.cruise) ** 2 + (climb**2 if climb is not None else 0.0)
+        kappa = variables[variables.numel() - count + s]
+        cost += _CLEARANCE * (1.0 - kappa) ** 2
         changes.append(v - speed_before)
         speed_before = v
         for h in range(HALVES):
             w = u[1 + h]
             cost += 0.1 * w**2 + 0.05 * (w - turn_before) ** 2
             turn_before = w
-            turns += [limits.curvature * v - w, limits.curvature * v + w]
+            open_sides += [limits.curvature * v - w, limits.curvature * v + w]
             at = count * inputs + (s * HALVES + h) * size
             following = variables[at : at + size]
             gaps.append(following - _arc(pose, v, w, climb, HALF))
             for j in range(1, POINTS + 1):
                 p = (following if j == POINTS else _arc(pose, v, w, climb, HALF * j / POINTS))[:d]
-                points.append(p)
-                for _ in range(NEAREST):
-                    obstacles.append(ca.sumsqr(p - centre[3 * k : 3 * k + d]))
-                    k += 1
+                away = kappa * margin[site]
+                open_sides += [p - (case.robot + away), ca.DM(case.size) - case.robot - away - p]
+                for k in range(site * NEAREST, (site + 1) * NEAREST):
+                    open_sides.append(ca.sumsqr(p - centre[3 * k : 3 * k + d]) - (reach[k] + away) ** 2)
+                site += 1
             pose = following
     arrival = ca.sumsqr(pose[:d] - goal[:d])
-    constraints = ca.vertcat(*gaps, *obstacles, *points, *turns, *changes, arrival)
-    problem = {"x": variables, "p": ca.vertcat(start, before, goal, centre), "f": cost, "g": constraints}
+    parts = [ca.vertcat(*gaps), ca.vertcat(*open_sides), ca.vertcat(*changes), arrival]
+    problem = {
+        "x": variables,
+        "p": ca.vertcat(start, before, goal, centre, reach, margin),
+        "f": cost,
+        "g": ca.vertcat(*parts),
+    }
     solver = ca.nlpsol("nominal", "ipopt", problem, _OPTIONS)
     low = [limits.slowest] + [-limits.turn_rate] * HALVES + [-limits.climb] * (d == 3)
     high = [limits.fastest] + [limits.turn_rate] * HALVES + [limits.climb] * (d == 3)
-    poses = np.full(count * HALVES * size, math.inf)
-    lbx = np.concatenate([np.tile(low, count), -poses])
-    ubx = np.concatenate([np.tile(high, count), poses])
-    return _Programme(solver, solver.stats, lbx, ubx)
-
-
-def _bounds(case: Case, count: int, margin: Array, reach: Array) -> dict[str, Array]:
-    limits, (_, size), d = case.limits, _layout(case, count), case.dimension
-    # between two points, l apart, a straight path comes nearer to a disc of radius r by at most l^2 / (8 r)
-    bulge = (limits.cruise * HALF / POINTS) ** 2 / (8.0 * np.maximum(reach, 0.3))
-    wall = case.robot + margin[:, None] + np.zeros(d)
-    gaps = np.zeros(count * HALVES * size)
-    turns, changes = 2 * HALVES * count, np.full(count, limits.change)
-    parts = [
-        (gaps, gaps),
-        (((reach + bulge) ** 2).ravel(), np.full(reach.size, math.inf)),
-        (wall.ravel(), (np.array(case.size) - wall).ravel()),
-        (np.zeros(turns), np.full(turns, math.inf)),
-        (-changes, changes),
-        (np.zeros(1), np.full(1, AT_GOAL**2)),
-    ]
-    return {"lbg": np.concatenate([p[0] for p in parts]), "ubg": np.concatenate([p[1] for p in parts])}
+    free = np.full(count * HALVES * size, math.inf)
+    bounds = ((0.0, 0.0), (0.0, math.inf), (-limits.change, limits.change), (0.0, AT_GOAL**2))
+    lbg, ubg = (
+        np.concatenate([np.full(p.numel(), b[side]) for p, b in zip(parts, bounds, strict=True)])
+        for side in (0, 1)
+    )
+    lbx = np.concatenate([np.tile(low, count), -free, np.zeros(count)])
+    ubx = np.concatenate([np.tile(high, count), free, np.ones(count)])
+    return _Programme(solver, solver.stats, lbx, ubx, lbg, ubg)
 
 
 def _guess(case: Case, route: Array, start: Array, count: int) -> Array:
@@ -241,7 +268,7 @@ def _guess(case: Case, route: Array, start: Array, count: int) -> Array:
     controls[:, 0] = speed
     controls[:, 1 : 1 + HALVES] = turn.reshape(count, HALVES)
     poses = np.column_stack([places[1:, : case.dimension], heading[1:]])
-    return np.concatenate([controls.ravel(), poses.ravel()])
+    return np.concatenate([controls.ravel(), poses.ravel(), np.ones(count)])
 
 
 def _controls(x: Array, case: Case, count: int) -> Array:
@@ -260,6 +287,6 @@ def _points(x: Array, case: Case, start: Array, count: int) -> Array:
     inputs, size = _layout(case, count)
     places = np.zeros((HALVES * count + 1, 3))
     places[0] = start[:3]
-    places[1:, : case.dimension] = x[count * inputs :].reshape(-1, size)[:, : case.dimension]
+    places[1:, : case.dimension] = x[count * inputs : -count].reshape(-1, size)[:, : case.dimension]
     fractions = np.arange(1, POINTS + 1)[:, None] / POINTS
     return (places[:-1, None] + fractions * np.diff(places, axis=0)[:, None]).reshape(-1, 3)

@@ -7,13 +7,12 @@ initial one carried through the segments so far, so the loop can be run to the g
 mission without an accepted plan is not driven; `Mission.brake` then holds how a robot that drove its accepted
 segments would stop.
 
-Nominal plans are tried in turn until one is followed to the goal: the one without a margin, then those that keep
-kappa q(t) away, kappa = 1, 0.6, 0.3, where q(t) is the 99.5 % quantile of the distance between robot and reference,
-each on up to three routes. The rest behind a perturbed segment is planned with the largest of these margins that fits.
+Nominal plans are tried in turn until one is followed to the goal: the one without a margin, then those of
+`clearance.clear_plans` on up to three routes. The rest behind a perturbed segment is planned in that way too.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,15 +21,16 @@ from reflexarc.core.types import Array
 from reflexarc.reach.planner import nominal
 from reflexarc.reach.planner.candidates import Candidates, descent, lattice
 from reflexarc.reach.planner.check import Checker, RiskLimits
+from reflexarc.reach.planner.clearance import clear_plans
 from reflexarc.reach.planner.contacts import Contacts
-from reflexarc.reach.planner.plan import HALVES, INPUTS, SEGMENT, Plan
-from reflexarc.reach.planner.rollout import LONGEST, Rollouts, surroundings
+from reflexarc.reach.planner.plan import SEGMENT, Plan
+from reflexarc.reach.planner.rollout import Rollouts, surroundings
 from reflexarc.reach.planner.scene import Case, Scene
 
 SCREENING = 1000
 """Particles that candidates are ranked with."""
-QUANTILE = 0.995
-KAPPA = (1.0, 0.6, 0.3)
+FEW = 0.3
+"""Share of the budget that a nominal plan may use up on the screening sample to be tried at once."""
 ROUTES = 3
 TRIED = 3
 """Most candidates of one segment that are checked."""
@@ -80,11 +80,8 @@ class RiskPlanner:
         begin = time.perf_counter()
         attempt = _Attempt(scene, self._rollouts, self._limits, rng)
         plan, reason = None, "no nominal plan was found"
-        for margin, routes in attempt.margins():
-            for start in nominal.solve(scene, margin, routes=routes):
-                plan, reason = attempt.follow(start.plan)
-                if plan is not None or attempt.checker.exhausted:
-                    break
+        for start in attempt.nominals():
+            plan, reason = attempt.follow(start)
             if plan is not None or attempt.checker.exhausted:
                 break
         return Mission(
@@ -106,15 +103,18 @@ class _Attempt:
         self.checker = Checker(scene, rollouts, limits, rng)
         self._screen = scene.belief.sample(rng, SCREENING)
         self._contacts = Contacts(scene, SCREENING, rng)
-        self._spread = spread(rollouts, self._screen, QUANTILE)
         self.perturbations: list[Perturbation] = []
         self.brake: Plan | None = None
 
-    def margins(self) -> Iterator[tuple[Callable[[Array], Array], int]]:
-        """Yield the margins of nominal plans in the order of trial, each with its number of routes."""
-        yield self._margin(0.0), 1
-        for kappa in KAPPA:
-            yield self._margin(kappa), ROUTES
+    def nominals(self) -> Iterator[Plan]:
+        """Yield nominal plans in the order of trial."""
+        for found in nominal.solve(self._scene, 0.0):
+            yield found.plan
+        yield from self._clear(self._screen, self._scene.start, routes=ROUTES)
+
+    def _clear(self, x: Any, start: Array, **options: Any) -> Iterator[Plan]:
+        few = FEW * self.checker.limits.epsilon * SCREENING
+        return clear_plans(self._scene, self._rollouts, self._contacts, x, start=start, few=few, **options)
 
     def follow(self, plan: Plan) -> tuple[Plan | None, str]:
         """Check a plan, perturbing and planning anew; return the accepted plan or None, and the reason."""
@@ -160,43 +160,11 @@ class _Attempt:
         pose, elapsed = head.pose(head.segments), head.segments * SEGMENT
         if np.linalg.norm(pose[:3] - self._scene.goal) <= 2.0 * nominal.AT_GOAL:
             return head
-        for kappa in (*KAPPA, 0.0):
-            found = next(
-                nominal.solve(
-                    self._scene,
-                    self._margin(kappa),
-                    start=pose,
-                    previous=head.controls[-1, -1],
-                    elapsed=elapsed,
-                ),
-                None,
-            )
-            if found is not None and head.segments + found.plan.segments <= self.checker.limits.segments:
-                return Plan(head.start, np.concatenate([head.controls, found.plan.controls]))
+        x = self._rollouts.carry(self._screen, head.controls)
+        for rest in self._clear(x, pose, previous=head.controls[-1, -1], elapsed=elapsed):
+            if head.segments + rest.segments <= self.checker.limits.segments:
+                return Plan(head.start, np.concatenate([head.controls, rest.controls]))
         return None
-
-    def _margin(self, kappa: float) -> Callable[[Array], Array]:
-        return lambda t: kappa * np.interp(t, np.arange(len(self._spread)) * SEGMENT, self._spread)
-
-
-def spread(rollouts: Rollouts, x: Array, quantile: float) -> Array:
-    """Quantile of the distance between robot and reference at the start of each segment of a straight plan.
-
-    Args:
-        rollouts: of the case.
-        x: errors at the start, shape (N, n).
-        quantile: 1 for the greatest.
-
-    Returns:
-        Shape (25,). [m]
-    """
-    straight = np.zeros((1, HALVES, INPUTS))
-    straight[..., 0] = rollouts.case.limits.cruise
-    axes, result = [0, 1, 3][: rollouts.case.dimension], []
-    for _ in range(LONGEST + 1):
-        result.append(np.quantile(np.linalg.norm(np.asarray(x)[:, axes], axis=1), quantile))
-        x = rollouts.carry(x, straight)
-    return np.array(result)
 
 
 def braking(plan: Plan, done: int) -> Plan:

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""Nominal plans that keep away from obstacles as far as the belief asks for.
+
+The margin of segment s is f_s q_s. q_s is the 99.5 % quantile of the distance between robot and reference over the
+segment, of screening particles, along a straight plan at first and then along the plan found; the factor f_s is 1 and
+grows by 1.4 each time a screening particle's first contact lies in the segment. Margins are elastic: where a gap is too
+narrow, the programme gives up as little as it can. The screening sample steers only; risks are proven on fresh ones.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from reflexarc.core.types import Array
+from reflexarc.reach.planner import nominal
+from reflexarc.reach.planner.contacts import Contacts
+from reflexarc.reach.planner.plan import HALVES, INPUTS, SEGMENT, Plan
+from reflexarc.reach.planner.rollout import Rollouts
+from reflexarc.reach.planner.scene import Scene
+
+QUANTILE = 0.995
+REFINEMENTS = 3
+GROWTH = 1.4
+AHEAD = 16
+"""Segments of the straight plan."""
+
+
+def walk(
+    rollouts: Rollouts, contacts: Contacts, x: Any, plan: Plan, first: int = 0, elapsed: float = 0.0
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Follow a plan with particles; yield, segment by segment, who touches something first there, and the errors.
+
+    Args:
+        rollouts: of the case.
+        contacts: as the particles meet the scene.
+        x: errors at the start of segment `first`, shape (N, n).
+        plan: to follow.
+        first: segment to start at.
+        elapsed: mission's time at the plan's start. [s]
+    """
+    free = np.ones(len(x), dtype=bool)
+    for s in range(first, plan.segments):
+        paths, last = rollouts.paths(x, plan.pose(s), plan.controls[s : s + 1])
+        touched = contacts.touched(paths, elapsed + s * SEGMENT)[0] & free
+        free &= ~touched
+        x = last[0]
+        yield touched, x
+
+
+def clear_plans(
+    scene: Scene,
+    rollouts: Rollouts,
+    contacts: Contacts,
+    x: Any,
+    *,
+    start: Array,
+    previous: Array | None = None,
+    elapsed: float = 0.0,
+    routes: int = 1,
+    few: float = 0.0,
+) -> Iterator[Plan]:
+    """Yield plans from `start` to the goal, at most one per route.
+
+    A plan that at most `few` screening particles touch something on comes at once; the others wait until all
+    routes were tried and then come by their number of contacts.
+
+    Args:
+        scene: obstacles, goal, limits.
+        rollouts: of the case.
+        contacts: as the screening particles meet the scene.
+        x: their errors at `start`, shape (N, n).
+        start: pose, shape (4,).
+        previous: inputs before `start`, shape (3,).
+        elapsed: mission's time at `start`. [s]
+        routes: how many to try.
+        few: number of contacts.
+    """
+    waiting: list[tuple[int, Plan]] = []
+    options: dict[str, Any] = {"start": start, "previous": previous, "elapsed": elapsed, "elastic": True}
+    straight = spread(rollouts, x, AHEAD, QUANTILE)
+    for found in nominal.solve(scene, _steps(straight, elapsed), routes=routes, **options):
+        plan, factor, best = found.plan, np.ones(found.plan.segments), None
+        for _ in range(REFINEMENTS + 1):
+            hits, reach = [], [distance(x, scene.case.dimension, QUANTILE)]
+            for touched, errors in walk(rollouts, contacts, x, plan, elapsed=elapsed):
+                hits.append(int(touched.sum()))
+                reach.append(distance(errors, scene.case.dimension, QUANTILE))
+            if best is None or sum(hits) < best[0]:
+                best = (sum(hits), plan)
+            if best[0] <= few:
+                break
+            factor[np.array(hits) > 0] *= GROWTH
+            margin = _steps(factor * np.maximum(reach[1:], reach[:-1]), elapsed)
+            guide = plan.poses(2)[:, :3]
+            renewed = next(nominal.solve(scene, margin, guide=guide, segments=plan.segments, **options), None)
+            if renewed is None:
+                break
+            plan = renewed.plan
+        assert best is not None
+        if best[0] <= few:
+            yield best[1]
+        else:
+            waiting.append(best)
+    yield from (plan for _, plan in sorted(waiting, key=lambda pair: pair[0]))
+
+
+def distance(x: Any, dimension: int, quantile: float) -> float:
+    """Quantile of the distance between robot and reference, of errors (N, n). [m]"""
+    return float(np.quantile(np.linalg.norm(np.asarray(x)[:, [0, 1, 3][:dimension]], axis=1), quantile))
+
+
+def spread(rollouts: Rollouts, x: Any, segments: int, quantile: float) -> Array:
+    """Largest quantile of the distance between robot and reference at the two ends of each segment of a straight plan.
+
+    Args:
+        rollouts: of the case.
+        x: errors at the start, shape (N, n).
+        segments: S.
+        quantile: 1 for the greatest.
+
+    Returns:
+        Shape (S,). [m]
+    """
+    straight = np.zeros((1, HALVES, INPUTS))
+    straight[..., 0] = rollouts.case.limits.cruise
+    ends = [distance(x, rollouts.case.dimension, quantile)]
+    for _ in range(segments):
+        x = rollouts.carry(x, straight)
+        ends.append(distance(x, rollouts.case.dimension, quantile))
+    return np.maximum(ends[1:], ends[:-1])
+
+
+def _steps(margin: Array, elapsed: float) -> Callable[[Array], Array]:
+    """Margins by segment as a function of the mission's time."""
+    return lambda t: margin[
+        np.clip(np.ceil((t - elapsed) / SEGMENT - 1e-9).astype(int) - 1, 0, len(margin) - 1)
+    ]
