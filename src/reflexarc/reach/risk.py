@@ -178,11 +178,17 @@ def estimate(
             raise ConfigError(
                 "weighted samples need the largest possible weight; without it no interval holds"
             )
+        if not math.isfinite(bound):
+            reason = "the weights have no known bound, so no interval holds; draw from a wider proposal"
+            return unknown(reason, outputs, count, seconds, escaped)
         low, high = weighted_share(hit, mass, bound, share)
         upper = weighted_share(hit, mass, bound, min(2.0 * share, 0.999))[1]
-        p, ess = float(mass[hit].sum() / mass.sum()), float(mass.sum() ** 2 / (mass**2).sum())
+        covered = 1.0 - missing
+        low, high, upper = covered * low, covered * high + missing, covered * upper + missing
+        p, ess = covered * float(mass[hit].sum() / mass.sum()), float(mass.sum() ** 2 / (mass**2).sum())
         method = "empirical-bernstein"
-    when = np.bincount(first_hit[hit], weights=mass[hit], minlength=outputs) / mass.sum()
+    when = np.bincount(first_hit[hit], weights=mass[hit], minlength=outputs)
+    when *= p / max(when.sum(), 1e-300)
     return Risk(p, low, high, upper, count, ess, seconds, when, method, escaped=escaped)
 
 
