@@ -80,11 +80,11 @@ class Discs:
         return cls(tracks.position, tracks.radius, tracks.velocity, tracks.position_std, tracks.velocity_std)
 
     def spread(self, normals: npt.NDArray) -> npt.NDArray:
-        """Return draws x, y, v_x, v_y of every disc from standard normals, both of shape (m, 4, count)."""
+        """Return draws x, y, v_x, v_y of every disc from standard normals, both of shape (m, ..., 4, count)."""
         mean = np.hstack([self.centre, np.asarray(self.velocity)])  # (m, 4)
         std = np.array([self.position_std, self.position_std, self.velocity_std, self.velocity_std]).T
-        kind = normals.dtype
-        return normals * std.astype(kind)[:, :, None] + mean.astype(kind)[:, :, None]
+        shape = (len(mean), *(1,) * (normals.ndim - 3), 4, 1)
+        return normals * std.astype(normals.dtype).reshape(shape) + mean.astype(normals.dtype).reshape(shape)
 
 
 _SIGNED = ("centre", "velocity")
@@ -155,7 +155,7 @@ class Surroundings(NamedTuple):
     """Obstacles in the layout of the contact kernel, with one draw of the discs per particle."""
 
     draws: npt.NDArray
-    """x, y, v_x, v_y of every disc for every particle, shape (m, blocks, 4, BLOCK); the last block is padded."""
+    """x, y, v_x, v_y of every disc for every particle, shape (m, blocks, 4, BLOCK); past N are spare."""
     bounds: npt.NDArray
     """Smallest and largest of each row of `draws`, shape (m, blocks, 8)."""
     radius: npt.NDArray
@@ -187,18 +187,18 @@ def surround(
     """
     parts = [obstacles] if isinstance(obstacles, Obstacle) else list(obstacles)
     discs = [part for part in parts if isinstance(part, Discs)]
-    total = sum(len(part.radius) for part in discs)
+    total, blocks = sum(len(part.radius) for part in discs), -(-count // BLOCK)
     if normals is None:
         kind = np.float32 if np.dtype(dtype) == np.float32 else np.float64
-        normals = rng.standard_normal((total, 4, count), dtype=kind)
-    first, draws = 0, [np.zeros((0, 4, count), normals.dtype)]
+        normals = rng.standard_normal((total, blocks, 4, BLOCK), dtype=kind)
+    else:
+        normals = np.pad(normals, ((0, 0), (0, 0), (0, blocks * BLOCK - count)), mode="edge")
+        normals = normals.reshape(total, 4, blocks, BLOCK).transpose(0, 2, 1, 3)
+    first, drawn = 0, np.empty(normals.shape, dtype)
     for part in discs:
-        draws.append(part.spread(normals[first : first + len(part.radius)]))
-        first += len(part.radius)
-    drawn = np.concatenate(draws).astype(dtype)
-    blocks = -(-count // BLOCK)
-    drawn = np.pad(drawn, ((0, 0), (0, 0), (0, blocks * BLOCK - count)), mode="edge")
-    drawn = np.ascontiguousarray(drawn.reshape(total, 4, blocks, BLOCK).transpose(0, 2, 1, 3))
+        chosen = slice(first, first + len(part.radius))
+        drawn[chosen] = part.spread(normals[chosen])
+        first = chosen.stop
     return Surroundings(
         drawn,
         np.concatenate([drawn.min(axis=3), drawn.max(axis=3)], axis=2),
