@@ -21,11 +21,11 @@ def linear(a: Any, low: Any, high: Any, dt: float, steps: int, **rest: Any) -> C
     return loop(lambda x, t, p: jnp.asarray(a, x.dtype) @ x, low, high, dt, steps, **rest)
 
 
-def van_der_pol(**rest: Any) -> ClosedLoop:
+def van_der_pol(dt: float = 0.05, steps: int = 50, **rest: Any) -> ClosedLoop:
     def field(x: Any, t: Any, p: Any) -> Any:
         return jnp.stack([x[1], (1.0 - x[0] ** 2) * x[1] - x[0]])
 
-    return loop(field, [-2.5, -2.5], [2.5, 2.5], 0.05, 50, **{"substeps": 4, **rest})
+    return loop(field, [-2.5, -2.5], [2.5, 2.5], dt, steps, **{"substeps": 4, **rest})
 
 
 def cubic(**rest: Any) -> ClosedLoop:

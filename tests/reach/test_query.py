@@ -50,6 +50,18 @@ def test_a_query_starts_at_the_given_time_with_the_given_parameters():
     assert np.allclose(query.log_density, Gaussian([0.2], [[1.0]]).log_density(x * np.exp(-growth)) - growth)
 
 
+def test_the_error_of_the_initial_state_is_estimated_to_first_order():
+    """Steps ten times too long; the answer is judged against the state that the same steps carry to the query."""
+    system, rho0 = van_der_pol(substeps=1, dt=0.25, steps=6), Gaussian([0.5, 0.0], np.diag([0.2, 0.4]))
+    x0 = rho0.sample(np.random.default_rng(0), 200)
+    x = Flow(system, "rk4", "float64").run(x0).x[-1]
+    query = log_density(system, rho0, x, method="rk4", tolerance=0.01)
+    off = np.abs((query.initial - x0) / np.sqrt([0.2, 0.4])).max(axis=1)
+    assert query.backward.mean() > 0.5
+    at = query.backward & (off > 1e-5)
+    assert np.quantile(query.initial_error[at] / off[at], [0.05, 0.95]) == pytest.approx(1.0, abs=0.15)
+
+
 def test_strong_contraction_goes_forward_and_keeps_the_density():
     system, rho0 = HOPF, Uniform([0.3, 0.3], [1.5, 1.5])
     x0 = rho0.sample(np.random.default_rng(0), 60)

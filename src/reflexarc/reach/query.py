@@ -138,12 +138,19 @@ class _Search(NamedTuple):
     particles: int
 
     def run(self, x: Array, back: bool = False) -> tuple[Array, Array, Array]:
-        """Return the last states, whole gains and tangents of states (N, n), padded to a power of two."""
-        count = len(x)
-        padded = np.concatenate([x, np.repeat(x[-1:], 2 ** (count - 1).bit_length() - count, axis=0)])
-        function = _compiled(law(self.system), self.method, self.substeps, self.steps, back)
-        last, gain, tangent = function(padded, self.parameters, np.float64(self.start))
-        return np.asarray(last)[:count], np.asarray(gain)[:count], np.asarray(tangent)[:count]
+        """Return the last states, whole gains and tangents of states (N, n)."""
+        return self._call(x, "back" if back else "forth")
+
+    def ends(self, x: Array) -> Array:
+        """Return the last states alone."""
+        return self._call(x, "ends")[0]
+
+    def _call(self, x: Array, what: str) -> Any:
+        size = max(LEAST_BATCH, 2 ** (len(x) - 1).bit_length())
+        padded = np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
+        function = _compiled(law(self.system), self.method, self.substeps, self.steps, what)
+        arrays = function(padded, self.parameters, np.float64(self.start))
+        return tuple(np.asarray(a)[: len(x)] for a in arrays)
 
     def spread(self) -> Array:
         """Return the standard deviations of rho_0, shape (n,)."""
@@ -153,11 +160,10 @@ class _Search(NamedTuple):
         """Return x0 by a backward run, judged by a forward one; `log_density` holds the gains."""
         if self.system.kind == "map":
             nothing = np.full(len(x), np.inf)
-            return Query(
-                np.full(len(x), np.nan), nothing, np.zeros(len(x), bool), np.full(x.shape, np.nan), nothing
-            )
+            nowhere = np.full(x.shape, np.nan)
+            return Query(nowhere[:, 0], nothing, np.zeros(len(x), bool), nowhere, nothing)
         x0, gain, inverse = self.run(x, back=True)
-        miss = x - self.run(x0)[0]
+        miss = x - self.ends(x0)
         error = np.linalg.norm(miss, axis=1)
         wrong = np.abs(np.einsum("nij,nj->ni", inverse, miss) / self.spread()).max(axis=1)
         wrong = np.where(np.isfinite(wrong) & np.isfinite(gain), wrong, np.inf)
@@ -166,7 +172,7 @@ class _Search(NamedTuple):
     def forward(self, x: Array, found: Query) -> Query:
         """Improve what the backward run did not find."""
         cloud = self.initial.sample(np.random.default_rng(1), self.particles)
-        ends = self.run(cloud)[0]
+        ends = self.ends(cloud)
         alive = np.isfinite(ends).all(axis=1)
         if not alive.any():
             raise ConfigError(
@@ -182,10 +188,9 @@ class _Search(NamedTuple):
             np.flatnonzero(~found.backward & (~lost | (distance <= reach))),
         )
         kept = ~(new.initial_error < found.initial_error)
-        pick = [
-            np.where(kept.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in zip(new, found, strict=True)
-        ]
-        result = Query(*pick)
+        result = Query(
+            *(np.where(kept[:, None] if a.ndim == 2 else kept, b, a) for a, b in zip(new, found, strict=True))
+        )
         nothing = lost & ~np.isfinite(result.initial_error)
         apart = np.linalg.norm(x - ends[alive][nearest], axis=1)
         return result._replace(
@@ -226,12 +231,15 @@ class _Search(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _compiled(law: Law, method: Method, substeps: int, steps: int, back: bool) -> Any:
+def _compiled(law: Law, method: Method, substeps: int, steps: int, what: str) -> Any:
+    """Compile the last states, with gains and tangents unless `what` is "ends"; backward if it is "back"."""
+
     def function(x: Any, parameters: Any, start: Any) -> Any:
-        _, path, gain, tangent = integrate(
-            law, x, steps, substeps, method, parameters, start, tangent=True, back=back
+        rich, back = what != "ends", what == "back"
+        result = integrate(
+            law, x, steps, substeps, method, parameters, start, gain=rich, tangent=rich, back=back
         )
-        return path[-1], gain[0] if back else gain[-1], tangent
+        return (result[1][-1], result[2][0 if back else -1], result[3]) if rich else (result[1][-1],)
 
     return jax.jit(function)
 
