@@ -188,7 +188,7 @@ def estimate(
         p, ess = covered * float(mass[hit].sum() / mass.sum()), float(mass.sum() ** 2 / (mass**2).sum())
         method = "empirical-bernstein"
     when = np.bincount(first_hit[hit], weights=mass[hit], minlength=outputs)
-    when = when * (p / max(float(when.sum()), 1e-300))
+    when = np.asarray(when * (p / max(float(when.sum()), 1e-300)), dtype=np.float64)
     return Risk(p, low, high, upper, count, ess, seconds, when, method, escaped=escaped)
 
 
