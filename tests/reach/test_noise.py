@@ -56,7 +56,7 @@ def test_draws_become_draws_of_the_later_law():
 def test_without_noise_the_flow_is_the_plain_one(closure):
     system, initial = van_der_pol(), Gaussian([0.5, 0.0], 0.1 * np.eye(2))
     x0 = initial.sample(np.random.default_rng(0), 300)
-    noisy = NoisyFlow(system, np.zeros((2, 1)), closure, dtype="float64").run(initial, x0, 10, start=1.0)
+    noisy = NoisyFlow(system, np.zeros((2, 1)), closure, 2, dtype="float64").run(initial, x0, 10, start=1.0)
     plain = Flow(system, dtype="float64").run(x0, 10, start=1.0)
     assert (
         np.allclose(noisy.x, plain.x)
