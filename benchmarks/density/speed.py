@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Part of the study: time and samples, beside Monte Carlo, interval cells and a grid solver in the same run.
+
+Everything is compiled before it is timed, and runs on one thread. `flow`: particles that carry their log-density.
+`robot`: the risk check of a delivery robot, 45 candidates in one batch. `box` and `rare` stand in `probability.py`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from probability import box_probability, rare_event
+
+from reflexarc.reach.flow import Flow, propagate
+from reflexarc.reach.initial import Gaussian, Truncated
+from reflexarc.reach.obstacles import Discs, Footprint, surround
+from reflexarc.reach.risk import estimate, touches
+from reflexarc.reach.systems import SYSTEMS
+from reflexarc.reach.systems.tracking import Reference, compiled, poses, world
+
+PARTICLES = 10_000
+SHORT_SYSTEMS = ("vdp", "kop")
+SLOW = ("gcas", "toon")
+"""Systems whose flow is repeated less often."""
+OBSTACLES = 20
+OUTPUTS, DT = 30, 0.1
+"""Horizon of the robot's check: 3 s."""
+
+
+def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Time everything.
+
+    Args:
+        full: all systems, many repeats and narrow intervals instead of a short look.
+        progress: told what is going on.
+    """
+    systems = [name for name in SYSTEMS if name not in ("driving", "hovercraft")] if full else SHORT_SYSTEMS
+    flows = []
+    for name in systems:
+        progress(f"flow of {name}")
+        flows.append(_flow(name, 20 if name in SLOW else 200 if full else 30))
+    progress("robot's risk check")
+    robot = _robot(100 if full else 10)
+    return {
+        "whole": full,
+        "flow": flows,
+        "robot": robot,
+        "box": box_probability(full, progress),
+        "rare": rare_event(progress),
+    }
+
+
+def headline(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the times that are promised, and what the others in the same run take or reach."""
+    vdp = next(row for row in part["flow"] if row["system"] == "vdp")
+    box = {row["method"]: row for row in part["box"]["rows"]}
+    ours, crude = box["particles"], box["crude Monte Carlo, numpy"]
+    return {
+        "vdp_flow_p50_ms": vdp["p50_ms"],
+        "vdp_flow_p99_ms": vdp["p99_ms"],
+        "robot_check_p50_ms_per_candidate": part["robot"]["p50_ms_per_candidate"],
+        "robot_check_p99_ms_per_batch": part["robot"]["p99_ms"],
+        "box_particles_s": ours["seconds"],
+        "box_crude_numpy_s": crude["seconds"],
+        "rare_p": part["rare"]["truth"],
+        "rare_samples_ratio": part["rare"]["rows"][0]["samples_ratio"],
+        "rare_samples_ratio_with_cells": part["rare"]["rows"][1]["samples_ratio"],
+    }
+
+
+def _flow(name: str, repeats: int) -> dict[str, Any]:
+    """Time 10,000 particles in single precision: one step of the integrator per output, and the system's own."""
+    system = SYSTEMS[name]
+    x0 = np.random.default_rng(0).uniform(system.low, system.high, (PARTICLES, system.n))
+    row: dict[str, Any] = {"system": name, "n": system.n, "steps": system.steps, "substeps": system.substeps}
+    for key, substeps in (("", 1), ("own_", system.substeps)):
+        flow = Flow(system, substeps=substeps)
+        times = _times(lambda flow=flow: flow.run(x0), repeats)
+        row |= {f"{key}{name}": value for name, value in times.items()}
+    return row
+
+
+def _robot(repeats: int) -> dict[str, Any]:
+    """Time the risk of 45 candidates: 10,000 particles each over 3 s, 20 moving discs that are uncertain.
+
+    Particles carry errors, drift gain and one draw of every disc; they are shared by the candidates, and new in each
+    repeat. A step of 0.1 s is taken in one step of the integrator; contacts are looked for between outputs too.
+    """
+    system = SYSTEMS["driving"]
+    std = np.array([0.05, 0.05, 0.02])
+    errors = Truncated(Gaussian(np.zeros(3), np.diag(std**2)), -3.0 * std, 3.0 * std)
+    rng = np.random.default_rng(0)
+    discs = Discs(
+        rng.uniform([-1.0, -4.0], [6.0, 4.0], (OBSTACLES, 2)),
+        rng.uniform(0.2, 0.4, OBSTACLES),
+        rng.uniform(-1.0, 1.0, (OBSTACLES, 2)),
+        np.full(OBSTACLES, 0.05),
+        np.full(OBSTACLES, 0.1),
+    )
+    references = _lattice()
+    t = DT * np.arange(OUTPUTS + 1)
+
+    def one(x0: Any, reference: Reference) -> Any:
+        path = propagate(system, x0, OUTPUTS, 1, "rk4", reference, 0.0, gain=False)[1]
+        start = jnp.zeros(3, x0.dtype)
+        return world(path, poses(reference, start, jnp.asarray(t, x0.dtype))[:, None])[..., :2]
+
+    path = compiled(one)
+    footprint = Footprint(radius=0.3)
+    count = len(references)
+
+    def check() -> list[Any]:
+        particles = np.hstack([errors.sample(rng, PARTICLES), rng.uniform(0.0, 0.5, (PARTICLES, 1))])
+        x0, around = jnp.asarray(particles, jnp.float32), surround(discs, PARTICLES, rng)
+        risks = []
+        for reference in references:
+            first = touches(np.asarray(path(x0, reference)), t, around, footprint).first
+            risks.append(estimate(first, outputs=OUTPUTS + 1, statements=count))
+        return risks
+
+    risks = check()
+    times = _times(check, repeats)
+    return times | {
+        "candidates": count,
+        "particles": PARTICLES,
+        "obstacles": OBSTACLES,
+        "horizon_s": OUTPUTS * DT,
+        "repeats": repeats,
+        "p50_ms_per_candidate": round(times["p50_ms"] / count, 3),
+        "least_risk": min(r.p for r in risks),
+        "largest_risk": max(r.p for r in risks),
+    }
+
+
+def _lattice() -> list[Reference]:
+    """Return 45 references of 3 s: a sideways shift within the first second, at one of five speeds."""
+    knots, still = np.array([0.0, 0.25, 0.75, 1.0, 3.0], np.float32), np.zeros(5, np.float32)
+    references = []
+    for offset in np.linspace(-0.32, 0.32, 9):
+        for speed in (0.6, 0.8, 1.0, 1.15, 1.3):
+            swerve = offset / (speed * 0.25) * np.array([0.0, 2.0, -2.0, 0.0, 0.0])
+            references.append(
+                Reference(knots, np.full(5, speed, np.float32), swerve.astype(np.float32), still)
+            )
+    return references
+
+
+def _times(function: Callable[[], Any], repeats: int) -> dict[str, float]:
+    function()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - started)
+    p50, p99 = np.percentile(1e3 * np.array(seconds), [50, 99])
+    return {"p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}
