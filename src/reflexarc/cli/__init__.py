@@ -22,6 +22,7 @@ VERBS = {
     "economics": "dollars per run: statement, comparison, break-even, tornado",
     "train": "learn a barrier offline from recorded transitions",
     "certify": "make and recompute certificates of learned barriers",
+    "plan": "plan a fleet: multi-agent path finding, and judge plans",
     "bench": "run a study of benchmarks/ and print its headline figures",
     "launch": "run a ROS 2 launch file without a ROS installation",
     "doctor": "check every prerequisite and say how to mend what is missing",

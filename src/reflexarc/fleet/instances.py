@@ -138,9 +138,7 @@ def load_movingai(map_path: Path, scenario_path: Path, agents: int) -> Instance:
     graph = load_map(map_path)
     if agents < 1:
         raise ConfigError(f"{scenario_path.name}: {agents} agents; an instance needs at least one")
-    lines = [
-        (k + 1, line) for k, line in enumerate(_text(scenario_path).splitlines()) if line.strip()
-    ]
+    lines = [(k + 1, line) for k, line in enumerate(_text(scenario_path).splitlines()) if line.strip()]
     if not lines or not lines[0][1].startswith("version"):
         raise ConfigError(f"{scenario_path}:1: a scenario begins with the line 'version 1'")
     if len(lines) - 1 < agents:
@@ -205,9 +203,7 @@ class _Loader(yaml.SafeLoader):
     """Reads Python tuples, which the files of libMultiRobotPlanning hold, as lists."""
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node)
-)
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _Loader.construct_yaml_seq)
 
 
 def _yaml_grid(content: dict[str, Any]) -> Graph:

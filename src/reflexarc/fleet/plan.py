@@ -102,7 +102,7 @@ def load_plan(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: no plan can be read ({error})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ConfigError(f"{path}: no plan; expected JSON with \"format\": \"{FORMAT}\"")
+        raise ConfigError(f'{path}: no plan; expected JSON with "format": "{FORMAT}"')
     return content
 
 

@@ -113,9 +113,7 @@ def _together_as_discs(paths, positions, radius, limit) -> list[Finding]:
         for b in range(a + 1, len(points)):
             gap, time = _smallest_distance(points[a], points[b])
             if gap < 2.0 * radius - GAP_TOLERANCE or (gap <= 0.0 and radius == 0.0):
-                text = (
-                    f"agents {a} and {b} are {gap:.6g} m apart at {time:.6g} s, allowed >= {2.0 * radius:.6g} m"
-                )
+                text = f"agents {a} and {b} are {gap:.6g} m apart at {time:.6g} s, allowed >= {2.0 * radius:.6g} m"
                 found.append(Finding("disc", (a, b), time, text))
                 if len(found) >= limit:
                     return found

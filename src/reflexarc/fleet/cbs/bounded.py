@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Bounded-suboptimal search: a plan that costs at most w times the optimum, explicit estimation (EECBS, Li et al. 2021).
+r"""Bounded-suboptimal search with explicit estimation (EECBS, Li et al. 2021): at most w times the optimum.
 
 Every agent's path is one that meets the fewest others among those of cost at most w times its own smallest cost, so a
 node has a cost, a lower bound (the sum of smallest costs) and a number d of conflicting pairs. Three orders of the open
@@ -7,9 +7,9 @@ nodes say which is next: with
 
     f^ = cost + d * e_cost / (1 - e_pairs),
 
-where e_cost and e_pairs are the errors seen so far in one step, the node with fewest pairs among those with
-f^ <= w min f^ goes first if its cost is within w times the smallest lower bound of all open nodes; else the one with the
-smallest f^ under the same condition; else the one with the smallest lower bound, which raises the bound.
+where e_cost and e_pairs are the errors seen so far in one step, the node with the fewest pairs of those with
+f^ <= w min f^ goes first if its cost is within w times the smallest lower bound of all open nodes; else the one with
+the smallest f^ under the same condition; else the one with the smallest lower bound, which raises the bound.
 """
 
 import heapq
@@ -31,7 +31,18 @@ ROOT_SWEEPS = 8
 
 
 class _Node:
-    __slots__ = ("closed", "conflicts", "cost", "estimate", "lower", "number", "pairs", "parked", "routes", "rows")
+    __slots__ = (
+        "closed",
+        "conflicts",
+        "cost",
+        "estimate",
+        "lower",
+        "number",
+        "pairs",
+        "parked",
+        "routes",
+        "rows",
+    )
     _numbers = itertools.count()
 
     def __init__(

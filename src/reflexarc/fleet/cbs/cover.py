@@ -61,10 +61,7 @@ def _cover(edges: Mapping[tuple[int, int], int]) -> int:
     order = sorted(near, key=lambda i: -len(near[i]))
     best = sum(max(near[i].values()) for i in order) if centre is None else 0
     if centre is not None:  # a star
-        return min(
-            x + sum(max(0, w - x) for w in near[centre].values())
-            for x in {0, *near[centre].values()}
-        )
+        return min(x + sum(max(0, w - x) for w in near[centre].values()) for x in {0, *near[centre].values()})
     matched = _matching(edges)
     value: dict[int, int] = {}
     steps = 0

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Large fleets, anytime: LaCAM* (Okumura, AAAI and IJCAI 2023), then large-neighbourhood search on its plan.
+"""Large fleets, anytime: LaCAM (Okumura, AAAI and IJCAI 2023), then large-neighbourhood search on its plan.
 
-The search goes depth first over configurations of all agents. A configuration yields successors lazily: each visit takes
-the next partial constraint (this agent to that vertex, ...) from a breadth-first tree and lets PIBT move the others. As
-every constraint comes up in the end, the search is complete; the first plan usually comes after little more than as many
-steps as the plan is long. Configurations met again are re-wired, so costs only fall; agents of a plan are then replanned
-in small groups (`reflexarc.fleet.cbs.repair`) until time is up.
+The search goes depth first over configurations of all agents. A configuration yields successors lazily: each visit
+takes the next partial constraint (this agent to that vertex, ...) from a breadth-first tree and lets PIBT move the others. As
+every constraint comes up in the end, the search is complete; the first plan usually comes after little more than as
+many steps as the plan is long. Configurations met again are re-wired, so their costs only fall; agents of the plan are then
+planned again in small groups (`reflexarc.fleet.cbs.repair`) until time is up.
 """
 
 import heapq
@@ -22,6 +22,7 @@ from reflexarc.fleet.instances import Instance
 from reflexarc.fleet.plan import FleetPlan, step_path
 
 NOISE = 1024
+"""Random numbers that break the ties of one step."""
 
 
 class _Config:
@@ -29,7 +30,9 @@ class _Config:
 
     __slots__ = ("cost", "h", "near", "order", "parent", "priority", "todo", "vertices")
 
-    def __init__(self, vertices: np.ndarray, parent: "_Config | None", cost: int, distance: np.ndarray) -> None:
+    def __init__(
+        self, vertices: np.ndarray, parent: "_Config | None", cost: int, distance: np.ndarray
+    ) -> None:
         self.vertices, self.parent, self.cost = vertices, parent, cost
         to_go = distance[np.arange(len(vertices)), vertices]
         self.h = int(to_go.sum())
@@ -62,14 +65,11 @@ class Lacam:
         self._open = [root]
         self.goal: _Config | None = None
 
-    def search(
-        self, deadline: float, to_the_end: bool = False, progress: Callable[[int, int], None] | None = None
-    ) -> bool:
-        """Search until the first plan, or, if wanted, until time is up; true if it need not be called again.
+    def search(self, deadline: float, progress: Callable[[int, int], None] | None = None) -> bool:
+        """Search until the first plan, which `goal` then ends; false if time was up before.
 
         Args:
             deadline: by `time.perf_counter`. [s]
-            to_the_end: improve the plan by further search.
             progress: told the configurations expanded and the smallest steps left.
         """
         goal_key = self.goals.tobytes()
@@ -77,14 +77,9 @@ class Lacam:
             if time.perf_counter() > deadline:
                 return False
             node = self._open[-1]
-            if self.goal is not None and node.cost + node.h >= self.goal.cost:
-                self._open.pop()
-                continue
-            if self.goal is None and node.vertices.tobytes() == goal_key:
+            if node.vertices.tobytes() == goal_key:
                 self.goal = node
-                if not to_the_end:
-                    return False
-                continue
+                return True
             if not node.todo:
                 self._open.pop()
                 continue
@@ -143,8 +138,6 @@ class Lacam:
                 if cost < other.cost:
                     other.cost, other.parent = cost, here
                     heapq.heappush(queue, (cost, id(other), other))
-                    if self.goal is not None and cost + other.h < self.goal.cost:
-                        self._open.append(other)
 
     def _step_cost(self, now: np.ndarray, then: np.ndarray) -> int:
         """Return how many agents are not at their goals both before and after the step."""
@@ -180,7 +173,7 @@ def solve_large(
     distance = steps_to(instance.graph, instance.goals)
     bound = float(sum(int(distance[a, s]) for a, s in enumerate(instance.starts)))
     search = Lacam(instance, distance, seed)
-    exhausted = search.search(deadline, progress=progress)
+    exhausted = search.search(deadline, progress)
     if search.goal is None:
         status = "there is no plan" if exhausted else f"no plan within {time_limit:g} s"
         return FleetPlan(

@@ -65,7 +65,7 @@ def smallest_cost(start, goal, steps, constraints, net, scratch):
     _push(0, start, f, n, scratch)
     best = FOREVER
     cut = False
-    while f <= min(best, min(horizon, limit)):
+    while f <= min(best, horizon, limit):
         state = scratch.bucket[f]
         if state == 0:
             f += 1
@@ -256,7 +256,7 @@ def bounded_path(start, goal, steps, constraints, weight, agent, paths, costs, n
         meets = _meets_parked(goal, 0, scratch)
         count_others(agent, paths, costs, -1, net, scratch)
         return least, path, meets
-    bound = min(int(weight * least + 1e-9), min(latest, horizon))
+    bound = min(int(weight * least + 1e-9), latest, horizon)
     earliest, latest, still, late_from = enter_constraints(constraints, goal, steps, net, scratch)
     call = scratch.call[0]
     count_others(agent, paths, costs, 1, net, scratch)

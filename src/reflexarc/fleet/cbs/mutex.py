@@ -74,7 +74,9 @@ def relation(first1, nodes1, edge_first1, edge_to1, first2, nodes2, edge_first2,
             dead = t + 1
             break
     if dead < 0:
-        return _standing(first1, nodes1, edge_first1, edge_to1, first2, nodes2, edge_first2, edge_to2, joint, offset)
+        return _standing(
+            first1, nodes1, edge_first1, edge_to1, first2, nodes2, edge_first2, edge_to2, joint, offset
+        )
     # B: first nodes of agent 2 that leave agent 1 no node
     doomed = np.zeros(nodes2.shape[0], dtype=np.bool_)
     for t in range(dead + 1):

@@ -195,17 +195,18 @@ class ConstraintTree:
         rows = list(node.rows)
         for k, added in child.rows.items():
             rows[k] = np.concatenate((rows[k], np.array(added, dtype=np.int32)))
-        parked = node.parked if child.parked is None else (*node.parked, child.parked._replace(
-            agent=self.agents[child.parked.agent]))
+        parked = (
+            node.parked
+            if child.parked is None
+            else (*node.parked, child.parked._replace(agent=self.agents[child.parked.agent]))
+        )
         changed = [k for k, added in child.rows.items() if _breaks(node.routes[k].path, added, self.team)]
         if child.parked is not None:
             at = child.parked
             changed += [
                 k
                 for k, route in enumerate(node.routes)
-                if k != at.agent
-                and k not in changed
-                and (route.path[at.time :] == at.vertex).any()
+                if k != at.agent and k not in changed and (route.path[at.time :] == at.vertex).any()
             ]
         paths, costs = matrix_of(node.routes)
         routes = list(node.routes)
@@ -252,7 +253,8 @@ class ConstraintTree:
         if children is None:
             return None
         return tuple(  # type: ignore[return-value]
-            splits.Child({k: next(iter(child.rows.values()))}) for k, child in zip((i, j), children, strict=True)
+            splits.Child({k: next(iter(child.rows.values()))})
+            for k, child in zip((i, j), children, strict=True)
         )
 
     def _choose_pair(self, node: Node) -> tuple[int, int]:

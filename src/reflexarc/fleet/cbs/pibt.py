@@ -106,11 +106,11 @@ def _choose(i, now, then, first, head, at, next_at, goals, distance, noise):
         if next_at[u] != NOBODY:
             continue
         j = at[u]
-        if j != NOBODY and j != i and then[j] == here:
+        if j >= 0 and j != i and then[j] == here:
             continue
         next_at[u] = i
         then[i] = u
-        if j != NOBODY and j != i and then[j] == NOBODY:
+        if j >= 0 and j != i and then[j] == NOBODY:
             if not _choose(j, now, then, first, head, at, next_at, goals, distance, noise):
                 continue
         if k == 0 and partner != NOBODY and then[partner] == NOBODY and next_at[here] == NOBODY:
@@ -147,7 +147,7 @@ def next_configuration(now, order, who, where, first, head, at, next_at, goals, 
     for k in range(who.shape[0]):
         i, u = who[k], where[k]
         j = at[u]
-        if next_at[u] != NOBODY or (j != NOBODY and j != i and then[j] == now[i]):
+        if next_at[u] != NOBODY or (j >= 0 and j != i and then[j] == now[i]):
             fine = False
             break
         then[i] = u

@@ -24,6 +24,8 @@ from reflexarc.fleet.instances import Instance
 
 GROUP = 8
 """Agents planned again together."""
+SLACK = 16
+"""A better plan may end so many steps later, and a quarter of its length more."""
 
 
 @numba.njit(cache=True)
@@ -40,7 +42,7 @@ def _one(agent, sign, paths, costs, net, scratch):
 @numba.njit(cache=True)
 def _path_between(start, goal, steps, limit, net, scratch, out):
     """Write a cheapest path that meets nobody in the tables of use; returns its cost, -1 above `limit`."""
-    enter_constraints(NO_CONSTRAINTS_, goal, steps, net, scratch)
+    enter_constraints(NO_CONSTRAINTS, goal, steps, net, scratch)
     call = scratch.call[0]
     n = steps.shape[0]
     horizon = min(limit, scratch.seen.shape[0] - 2)
@@ -122,9 +124,7 @@ def replan(group, starts, goals, distance, paths, costs, net, scratch, spare):
         spare[k, : old[k] + 1] = paths[agent, : old[k] + 1]
         to_go -= distance[agent, starts[agent]]
         limit = min(before - 1 - total - to_go, paths.shape[1] - 1)
-        cost = _path_between(
-            starts[agent], goals[agent], distance[agent], limit, net, scratch, paths[agent]
-        )
+        cost = _path_between(starts[agent], goals[agent], distance[agent], limit, net, scratch, paths[agent])
         if cost < 0:
             break
         paths[agent, cost:] = goals[agent]
@@ -207,7 +207,8 @@ def improve(
     """
     rng = np.random.default_rng(seed)
     agents, width = paths.shape
-    paths = paths.copy()
+    width += SLACK + width // 4
+    paths = np.concatenate((paths, np.repeat(paths[:, -1:], width - paths.shape[1], axis=1)), axis=1)
     goals = np.array(instance.goals, dtype=np.int32)
     starts = np.array(instance.starts, dtype=np.int32)
     away = paths != goals[:, None]
@@ -236,6 +237,3 @@ def improve(
         if progress is not None and tried % 256 == 0:
             progress(tried, total)
     return paths[:, : int(costs.max()) + 1], tried
-
-
-NO_CONSTRAINTS_ = NO_CONSTRAINTS

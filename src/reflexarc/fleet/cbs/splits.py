@@ -130,9 +130,7 @@ def corridor(
 
 def _earliest(team, agent, at, inner, tail, head, cap, rows) -> int:
     start, goal, steps = team.starts[agent], team.goals[agent], team.steps[agent]
-    return int(
-        earliest_arrival(start, goal, at, inner, tail, head, cap, steps, rows, team.net, team.scratch)
-    )
+    return int(earliest_arrival(start, goal, at, inner, tail, head, cap, steps, rows, team.net, team.scratch))
 
 
 def closed_goals(parked: Sequence[Parked], agent: int, rows: np.ndarray) -> np.ndarray:
@@ -149,7 +147,11 @@ def violates(path: np.ndarray, row: Row, team: Team) -> bool:
         return bool((path[t0 : t1 + 1] == a).any()) or (path[-1] == a and t1 >= cost)
     if kind == EDGE:
         graph = team.instance.graph
-        return t0 < cost and edge_between(path[t0], path[t0 + 1], team.net) == a and graph.head[a] == path[t0 + 1]
+        return (
+            t0 < cost
+            and edge_between(path[t0], path[t0 + 1], team.net) == a
+            and graph.head[a] == path[t0 + 1]
+        )
     if kind == LONGER:
         return cost <= t0
     if kind == WITHIN:

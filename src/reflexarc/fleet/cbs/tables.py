@@ -69,9 +69,7 @@ class Scratch(NamedTuple):
 
 def net_of(graph: Graph) -> Net:
     """Return the arrays of `graph`."""
-    return Net(
-        graph.first, graph.head, graph.back_first, graph.back_tail, graph.back_edge, graph.opposite
-    )
+    return Net(graph.first, graph.head, graph.back_first, graph.back_tail, graph.back_edge, graph.opposite)
 
 
 def make_scratch(graph: Graph, horizon: int) -> Scratch:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fleets: robots on one graph, planned so that they never meet."""
