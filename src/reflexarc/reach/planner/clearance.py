@@ -22,7 +22,7 @@ from reflexarc.reach.planner.scene import Scene
 QUANTILE = 0.995
 REFINEMENTS = 3
 GROWTH = 1.4
-AHEAD = 16
+AHEAD = 12
 """Segments of the straight plan."""
 
 
@@ -39,12 +39,11 @@ def walk(
         first: segment to start at.
         elapsed: mission's time at the plan's start. [s]
     """
-    free = np.ones(len(x), dtype=bool)
+    free, poses = np.ones(len(x), dtype=bool), plan.poses(1)[::HALVES]
     for s in range(first, plan.segments):
-        paths, last = rollouts.paths(x, plan.pose(s), plan.controls[s : s + 1])
-        touched = contacts.touched(paths, elapsed + s * SEGMENT)[0] & free
+        path, x = rollouts.path(x, poses[s], plan.controls[s])
+        touched = contacts.touched(path[None], elapsed + s * SEGMENT)[0] & free
         free &= ~touched
-        x = last[0]
         yield touched, x
 
 

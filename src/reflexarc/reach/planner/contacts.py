@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Which particles touch something on the way along a segment.
 
-On the ground by `reflexarc.reach.contact`: discs, moving and uncertain ones too, each particle with its own draw, and
-the edges of the workspace. In the air by a kernel of the same kind for spheres that stand still. Between two outputs,
-dt apart, a robot is taken to move straight; its true path, of acceleration A <= 4 m/s^2, bows by at most A dt^2 / 8,
-by which everything is grown.
+On the ground by `reflexarc.reach.risk.touches`: discs, moving and uncertain ones too, each particle with its own draw,
+and the edges of the workspace. In the air by a kernel of the same kind for spheres that stand still. Between two
+outputs, dt apart, a robot is taken to move straight; its true path, of acceleration A <= 4 m/s^2, bows by at most
+A dt^2 / 8, by which everything is grown.
 """
 
 import numba
 import numpy as np
 
 from reflexarc.core.errors import ConfigError
-from reflexarc.core.types import Array
-from reflexarc.reach.contact import first_touch
-from reflexarc.reach.obstacles import Discs, HalfSpaces, surround
+from reflexarc.reach.obstacles import Discs, Footprint, HalfSpaces, surround
 from reflexarc.reach.planner.rollout import DT
 from reflexarc.reach.planner.scene import Scene
+from reflexarc.reach.risk import touches
 
 BOW = 4.0 * DT**2 / 8.0
 """[m]"""
@@ -54,7 +53,7 @@ class Contacts:
         exact = None if uncertain else np.zeros((len(scene.radius), 4, count), np.float32)
         self._around = surround([discs, edges], count, rng, np.float32, exact)
 
-    def touched(self, paths: Array, elapsed: float) -> Array:
+    def touched(self, paths: np.ndarray, elapsed: float) -> np.ndarray:
         """Whether each particle touches anything; one that is not finite does.
 
         Args:
@@ -67,33 +66,18 @@ class Contacts:
         candidates, outputs, count, d = paths.shape
         if count != self._count:
             raise ConfigError(f"contacts were drawn for {self._count} particles, got paths of {count}")
-        hit = np.empty((candidates, count), dtype=bool)
         if d == 3:
-            robot = self._scene.case.robot + BOW
-            low = np.full(3, robot, np.float32)
-            high = np.asarray(self._scene.case.size, np.float32) - low
-            centre = self._scene.centre.astype(np.float32)
+            hit = np.empty((candidates, count), dtype=bool)
+            robot, size = self._scene.case.robot + BOW, np.array(self._scene.case.size)
+            exact = self._scene.centre, self._scene.radius + robot, np.full(3, robot), size - robot
+            centre, reach, low, high = (a.astype(np.float32) for a in exact)
             for c in range(candidates):
-                _spheres(
-                    paths[c],
-                    centre,
-                    np.float32(robot) + self._scene.radius.astype(np.float32),
-                    low,
-                    high,
-                    hit[c],
-                )
+                _spheres(paths[c], centre, reach, low, high, hit[c])
             return hit
-        t = (elapsed + DT * np.arange(outputs)).astype(np.float32)
-        size = np.array([0.0, 0.0, self._scene.case.robot], np.float32)
-        first, escape, around = np.empty(count, np.int32), np.empty(count, np.int32), self._around
+        around = self._around
         assert around is not None
-        for c in range(candidates):
-            first_touch(
-                paths[c], t, 0, 1, -1, size, around.draws, around.bounds, around.radius, around.walls, around.planes,
-                first, escape,
-            )  # fmt: skip
-            hit[c] = (first < outputs) | (escape < outputs)
-        return hit
+        t = elapsed + DT * np.arange(outputs)
+        return touches(paths, t, around, Footprint(radius=self._scene.case.robot)).first >= 0
 
 
 @numba.njit(cache=True, error_model="numpy")

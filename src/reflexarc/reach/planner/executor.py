@@ -11,7 +11,7 @@ Reference and plant are integrated together by the classical Runge-Kutta method 
 contact is a distance below zero at any of these steps, or past the edge of the workspace.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def drive(
     starts: Array,
     controls: list[Array],
     truths: Array,
-    missions: list[dict[str, Array | float]],
+    missions: list[dict[str, Any]],
 ) -> list[Drive]:
     """Drive several missions.
 
@@ -118,7 +118,7 @@ def _step(dimension: int, state: Array, inputs: Array, drift: Array) -> Array:
     return state + STEP / 6.0 * (a + 2.0 * b + 2.0 * c + d)
 
 
-def _judge(dimension: int, path: Array, mission: dict[str, Array | float]) -> Drive:
+def _judge(dimension: int, path: Array, mission: dict[str, Any]) -> Drive:
     robot, size = mission["robot"], np.asarray(mission["size"])
     inner = path[:, :dimension]
     least = float(min(inner.min(), (size - inner).min())) - robot

@@ -49,7 +49,7 @@ _OPTIONS = {
     "ipopt": {
         "print_level": 0,
         "sb": "yes",
-        "max_iter": 80,
+        "max_iter": 60,
         "tol": 1e-4,
         "acceptable_tol": 1e-3,
         "mu_init": 1e-2,
@@ -139,7 +139,7 @@ def _solve_along(
 ) -> Nominal | None:
     case = scene.case
     programme = _programme(case, count)
-    times = elapsed + (HALF / POINTS) * np.arange(1, HALVES * POINTS * count + 1)
+    times = elapsed + np.linspace(0.0, count * SEGMENT, HALVES * POINTS * count + 1)[1:]
     margin = margin_at(times)
     x = _guess(case, route, start, count)
     before = np.array([case.limits.cruise, 0.0]) if previous is None else previous[:2]
@@ -177,7 +177,7 @@ def _solve_along(
 def keeps_margin(scene: Scene, plan: Plan, margin_at: Callable[[Array], Array], elapsed: float = 0.0) -> bool:
     """Whether a plan, sampled every 0.05 s, keeps its margins within `TOLERANCE`; its start is not judged."""
     poses = plan.poses(10)[1:]
-    times = elapsed + 0.05 * np.arange(1, len(poses) + 1)
+    times = elapsed + np.linspace(0.0, plan.segments * SEGMENT, len(poses) + 1)[1:]
     return bool((scene.clearance(poses[:, :3], times) >= margin_at(times) - TOLERANCE).all())
 
 

@@ -60,7 +60,7 @@ class Plan:
 
     def poses(self, per_half: int) -> Array:
         """Poses every half / `per_half`, the start included, shape (2 S per_half + 1, 4)."""
-        fractions = np.arange(1, per_half + 1) * (HALF / per_half)
+        fractions = np.linspace(0.0, HALF, per_half + 1)[1:]
         parts, pose = [self.start[None]], self.start
         for inputs in self.controls.reshape(-1, INPUTS):
             parts.append(advance(pose, inputs, fractions))

@@ -153,8 +153,7 @@ class _Attempt:
                 yield rest
 
     def _risk(self, x: Any, pose: Array, controls: Array, elapsed: float) -> Array:
-        paths, _ = self._rollouts.paths(x, pose, controls)
-        return self._contacts.touched(paths, elapsed).mean(axis=1)
+        return self._contacts.touched(self._rollouts.paths(x, pose, controls), elapsed).mean(axis=1)
 
     def _rest(self, head: Plan) -> Plan | None:
         pose, elapsed = head.pose(head.segments), head.segments * SEGMENT

@@ -5,9 +5,9 @@ A particle with the errors (x_e, y_e, theta_e[, z_e]) on a reference at (p_ref, 
 
     p = p_ref - R(theta_ref - theta_e) [x_e, y_e],     z = z_ref - z_e
 
-(`reflexarc.reach.systems.tracking`). The errors follow the plan's inputs through `reflexarc.reach.flow.propagate`, with
-outputs every 0.1 s. The softened risk, for gradients, is the mean over particles of sigmoid(depth / 0.05 m) with the
-greatest depth inside an obstacle over the segment.
+(`reflexarc.reach.systems.tracking`). The errors follow the plan's inputs through `reflexarc.reach.liouville.propagate`,
+with outputs every 0.1 s. The softened risk, for gradients, is the mean over particles of sigmoid(depth / 0.05 m), with
+the greatest depth inside an obstacle over the segment.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from reflexarc.core.types import Array
-from reflexarc.reach.flow import propagate
+from reflexarc.reach.liouville import propagate
 from reflexarc.reach.planner.plan import HALF, HALVES, INPUTS
 from reflexarc.reach.planner.scene import Case, Scene
 from reflexarc.reach.system import ClosedLoop
-from reflexarc.reach.systems import driving, hovercraft
+from reflexarc.reach.systems import SYSTEMS
 from reflexarc.reach.systems.tracking import Reference
 
 DT = 0.1
@@ -37,7 +37,6 @@ SOFT = 0.05
 NEAREST = 8
 """Obstacles that the softened risk looks at."""
 _FAR = 1e3
-_SYSTEMS = {"driving": driving.system, "hovercraft": hovercraft.system}
 
 
 class Surroundings(NamedTuple):
@@ -69,7 +68,7 @@ class Rollouts:
 
     def __init__(self, case: Case):
         self.case = case
-        self._carry, self._paths, self._soft = _compiled(case.name, case.dimension)
+        self._carry, self._path, self._paths, self._soft = _compiled(case.name, case.dimension)
 
     def carry(self, x: Any, controls: Array) -> Any:
         """Errors (N, n) at the end of segments with controls (S, 2, 3), S <= 24, shape (N, n)."""
@@ -77,34 +76,41 @@ class Rollouts:
         padded[: len(controls)] = controls
         return self._carry(jnp.asarray(x, jnp.float32), padded, len(controls))
 
-    def paths(self, x: Any, pose: Array, controls: Array) -> tuple[Array, Any]:
+    def path(self, x: Any, pose: Array, controls: Array) -> tuple[Array, Any]:
         """Where the robots are every 0.1 s of a segment, its start included.
 
         Args:
             x: errors at the start of the segment, shape (N, n).
             pose: of the reference there, shape (4,).
-            controls: of the candidates, shape (C, 2, 3).
+            controls: of the segment, shape (2, 3).
 
         Returns:
-            Positions, shape (C, 11, N, d), and errors at the end, shape (C, N, n).
+            Positions, shape (11, N, d), and errors at the end, shape (N, n).
         """
-        x = jnp.asarray(x, jnp.float32)
-        where, last = self._paths(x, pose.astype(np.float32), controls.astype(np.float32))
+        where, last = self._path(*_single(x, pose, controls))
         return np.asarray(where), last
+
+    def paths(self, x: Any, pose: Array, controls: Array) -> Array:
+        """Positions on candidates with controls (C, 2, 3), shape (C, 11, N, d); otherwise as `path`."""
+        return np.asarray(self._paths(*_single(x, pose, controls)))
 
     def soft_gradient(
         self, x: Any, pose: Array, controls: Array, around: Surroundings
     ) -> tuple[float, Array]:
         """Softened risk of one candidate (2, 3) and its gradient with respect to the inputs of its halves."""
-        x = jnp.asarray(x, jnp.float32)
-        value, slope = self._soft(controls.astype(np.float32), x, pose.astype(np.float32), around)
+        x, *arrays = _single(x, pose, controls)
+        value, slope = self._soft(arrays[1], x, arrays[0], around)
         return float(value), np.asarray(slope, np.float64)
 
 
+def _single(x: Any, pose: Array, controls: Array) -> tuple[Any, np.ndarray, np.ndarray]:
+    return jnp.asarray(x, jnp.float32), pose.astype(np.float32), controls.astype(np.float32)
+
+
 @functools.cache
-def _compiled(name: str, dimension: int) -> tuple[Any, Any, Any]:
-    fine = dataclasses.replace(_SYSTEMS[name](), dt=DT)
-    coarse = dataclasses.replace(_SYSTEMS[name](), dt=COARSE)
+def _compiled(name: str, dimension: int) -> tuple[Any, ...]:
+    fine = dataclasses.replace(SYSTEMS[name], dt=DT)
+    coarse = dataclasses.replace(SYSTEMS[name], dt=COARSE)
 
     def half(system: ClosedLoop, x: Any, inputs: Any) -> Any:
         steps = round(HALF / system.dt)
@@ -126,12 +132,12 @@ def _compiled(name: str, dimension: int) -> tuple[Any, Any, Any]:
             x, pose = path[-1], where[-1]
         return [jnp.concatenate(axis) for axis in zip(*parts, strict=True)], x
 
-    def paths(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
-        def one(u: Any) -> tuple[Any, Any]:
-            position, last = segment(x, pose, u)
-            return jnp.stack(position, axis=-1), last
+    def path(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
+        position, last = segment(x, pose, controls)
+        return jnp.stack(position, axis=-1), last
 
-        return jax.vmap(one)(controls)
+    def paths(x: Any, pose: Any, controls: Any) -> Any:
+        return jax.vmap(lambda u: path(x, pose, u)[0])(controls)
 
     def soft(controls: Any, x: Any, pose: Any, around: Surroundings) -> Any:
         position, _ = segment(x, pose, controls)
@@ -143,7 +149,7 @@ def _compiled(name: str, dimension: int) -> tuple[Any, Any, Any]:
             deepest = jnp.maximum(deepest, around.reach[j] - jnp.sqrt(square + 1e-6))
         return jax.nn.sigmoid(deepest.max(axis=0) / SOFT).mean()
 
-    return jax.jit(carry), jax.jit(paths), jax.jit(jax.value_and_grad(soft))
+    return jax.jit(carry), jax.jit(path), jax.jit(paths), jax.jit(jax.value_and_grad(soft))
 
 
 def _advance(pose: Any, inputs: Any, t: Any) -> Any:

@@ -90,7 +90,7 @@ def length(route: Array) -> float:
 
 
 @functools.cache
-def _grid(size: tuple[float, ...], spacing: float) -> tuple[Array, Array, Array, Array]:
+def _grid(size: tuple[float, ...], spacing: float) -> tuple[Array, np.ndarray, np.ndarray, Array]:
     shape = [round(s / spacing) + 1 for s in size]
     axes = np.meshgrid(*[np.arange(n) for n in shape], indexing="ij")
     index = np.stack([a.ravel() for a in axes], axis=1)

@@ -83,7 +83,7 @@ DRIVING = Case(
     radius=(0.3, 0.8),
     start_room=1.0,
     passable=0.05,
-    error_std=((0.02, 0.12), (0.02, 0.12), (0.01, 0.06)),
+    error_std=((0.03, 0.15), (0.03, 0.15), (0.01, 0.06)),
     drift=(0.1, 0.5),
     drifts=1,
 )
