@@ -13,7 +13,8 @@ from reflexarc.core.interfaces import interface
 from reflexarc.core.plant import PlantEvent
 from reflexarc.core.types import Array, BaseState, Mode, Proposal, Verdict
 from reflexarc.mission import MissionEnded, MissionMonitor, MissionStarted, RunStatistics, RunSummary
-from reflexarc.policies import make_policy
+from reflexarc.policies import TaskPolicy, make_policy
+from reflexarc_sim.judge import Judge
 from reflexarc_sim.missions import plan_missions
 from reflexarc_sim.plants import make_plant
 from reflexarc_sim.scenario import Scenario
@@ -123,7 +124,10 @@ class _Run:
     def __init__(self, scenario, plant, seed, with_arc, limit, progress, observers):  # type: ignore[no-untyped-def]
         self.plant, self.limit, self.progress, self.observers = plant, limit, progress, observers
         self.arc = scenario_arc(scenario) if with_arc else None
-        self.policy = make_policy(scenario.policy.name, scenario.policy.params)
+        self.policy: TaskPolicy = make_policy(scenario.policy.name, scenario.policy.params)
+        self.judge = Judge(self.policy, scenario, seed) if scenario.reach.enabled else None
+        if self.judge is not None:
+            self.policy = self.judge.policy
         self.state: BaseState = plant.reset(seed)
         missions = plan_missions(plant.world, self.state.pose[:2], scenario.missions, seed)
         self.monitor = MissionMonitor(missions, plant.world.route, scenario.missions.goal_tolerance_m)
@@ -142,6 +146,8 @@ class _Run:
                 self.progress(self._progress())
         self._missions(self.monitor.finish(self.plant.time))
         self._plant_events(self.plant.finish())
+        if self.judge is not None:
+            self.statistics.plan_risks = self.judge.figures()
         return RunResult(
             self.statistics.summary(), tuple(self.monitor.outcomes), time.perf_counter() - started
         )
@@ -151,6 +157,8 @@ class _Run:
         if now == 0.0:
             self._missions(self.monitor.update(now, state, ()))
         if propose:
+            if self.judge is not None:
+                self.judge.look(state, now)
             self.proposal = self.policy.propose(state, now)
         assert self.proposal is not None  # the first step proposes
         distance = plant.min_pedestrian_distance()

@@ -15,6 +15,7 @@ from reflexarc.arc import ArcConfig
 from reflexarc.core.config import apply_override, from_mapping, parse_override, quantity, read_yaml
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.paths import model_dir
+from reflexarc.reach.monitor_config import MonitorConfig
 
 SCENARIOS_DIR = Path(__file__).parent / "scenarios"
 
@@ -215,6 +216,7 @@ class Scenario:
     sensors: SensorsConfig = field(default_factory=SensorsConfig)
     cargo: CargoConfig = field(default_factory=CargoConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    reach: MonitorConfig = field(default_factory=MonitorConfig)
     arc: dict = quantity({}, doc="enabled: true or false; every other key overrides ArcConfig")
     plant: PlantConfig = field(default_factory=PlantConfig)
     disturbances: tuple[Disturbance, ...] = ()

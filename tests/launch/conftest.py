@@ -10,7 +10,15 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = REPOSITORY / "launch" / "launch"
-NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node", "evaluator_node")
+NODES = (
+    "plant_node",
+    "task_policy_node",
+    "arc_node",
+    "mission_node",
+    "recorder_node",
+    "evaluator_node",
+    "reachability_node",
+)
 
 DAEMON = """
 import signal, sys, time

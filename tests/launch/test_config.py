@@ -14,7 +14,15 @@ from reflexarc.launcher import resolve
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = sorted((LAUNCH / "config").glob("*.yaml"))
-NODES = ("arc_node", "evaluator_node", "mission_node", "plant_node", "recorder_node", "task_policy_node")
+NODES = (
+    "arc_node",
+    "evaluator_node",
+    "mission_node",
+    "plant_node",
+    "reachability_node",
+    "recorder_node",
+    "task_policy_node",
+)
 
 needs_nodes = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("rclpy", "reflexarc_msgs", "reflexarc_nodes")),

@@ -20,6 +20,7 @@ def parameter_classes():
     from reflexarc_nodes.mission_node import MissionParameters
     from reflexarc_nodes.parameters import CommonParameters
     from reflexarc_nodes.plant_node import PlantParameters
+    from reflexarc_nodes.reachability_node import ReachabilityParameters
     from reflexarc_nodes.recorder_node import RecorderParameters
     from reflexarc_nodes.task_policy_node import PolicyParameters
 
@@ -32,6 +33,7 @@ def parameter_classes():
         (MissionParameters, "mission_node"),
         (RecorderParameters, "recorder_node"),
         (EvaluatorParameters, "evaluator_node"),
+        (ReachabilityParameters, "reachability_node"),
     ):
         yield node, cls, common
 

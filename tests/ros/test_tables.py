@@ -18,7 +18,15 @@ from reflexarc.core.tables import PAGES, faults_table, pages, topics_table
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ros2_ws/src/reflexarc_nodes"
 MODULES = sorted((PACKAGE / "reflexarc_nodes").glob("*.py"))
-NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node", "evaluator_node")
+NODES = (
+    "plant_node",
+    "task_policy_node",
+    "arc_node",
+    "mission_node",
+    "recorder_node",
+    "evaluator_node",
+    "reachability_node",
+)
 
 
 def test_names_are_unique():

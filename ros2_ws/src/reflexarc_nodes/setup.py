@@ -3,7 +3,15 @@
 
 from setuptools import find_packages, setup
 
-NODES = ("plant_node", "task_policy_node", "arc_node", "mission_node", "recorder_node", "evaluator_node")
+NODES = (
+    "plant_node",
+    "task_policy_node",
+    "arc_node",
+    "mission_node",
+    "recorder_node",
+    "evaluator_node",
+    "reachability_node",
+)
 
 setup(
     name="reflexarc_nodes",

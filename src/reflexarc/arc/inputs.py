@@ -99,6 +99,10 @@ class ArcInputs:
         if frame_id != self.lidar_frame:
             self._walls = Walls(scan.stamp, f"scan in {frame_id!r}", np.zeros((0, 4)))
 
+    def add_proposal(self, proposal: Proposal) -> None:
+        """Take what the task policy wants."""
+        self.proposal = proposal
+
     def add_keepouts(self, keepouts: Walls) -> None:
         """Take the map's keep-outs; the next scan brings them into the state."""
         self._keepouts = keepouts

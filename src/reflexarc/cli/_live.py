@@ -82,6 +82,7 @@ def _arguments(request: RunRequest, entry: RunEntry, out: Path, folder: Path) ->
         "scenario": str(scenario),
         "seed": str(entry.seed),
         "arc": str(entry.arc).lower(),
+        "judge_plans": str(request.scenario.reach.enabled).lower(),
         "duration": str(request.duration),
         "out_dir": str(folder),
     }

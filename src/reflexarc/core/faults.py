@@ -36,6 +36,7 @@ class Fault:
 TICK_S = 1.0 / interface("cmd_vel").rate_hz
 """One period of the arc. [s]"""
 _SANITY = "arc: sanity"
+_REACH = "reachability_node"
 _ZERO = "status STOPPED, zero velocity"
 _HOLD = "status NO_PROPOSAL, zero velocity"
 _NEXT = "the next good message"
@@ -282,6 +283,25 @@ FAULTS: tuple[Fault, ...] = (
         "no proposal is published, so the arc holds the robot",
         _NEXT,
         "tests/ros/test_watchdog.py::test_stale_odometry_silences_the_policy",
+    ),
+    Fault(
+        "risk_unknown",
+        _REACH,
+        "plan, state or obstacles missing, stale, in another frame or not finite; time of the plan going backwards; a "
+        "singular covariance",
+        2.0 / interface("plan_risk").rate_hz,
+        "plan_risk says unknown; the task policy proposes to stand",
+        "the next plan that can be judged",
+        "tests/ros/test_reachability_live.py::test_a_plan_that_cannot_be_judged_is_unknown_and_the_policy_stands",
+    ),
+    Fault(
+        "risk_stale",
+        "task_policy_node",
+        "no plan_risk within its maximum age",
+        interface("plan_risk").max_age_s + 1.0 / interface("proposal").rate_hz,
+        "the task policy proposes to stand",
+        "the next judgement",
+        "tests/ros/test_reachability_live.py::test_without_judgements_the_policy_stands",
     ),
     Fault(
         "node_killed",

@@ -90,6 +90,7 @@ class Interface:
 
 _LATCHED = {"durability": Durability.TRANSIENT_LOCAL, "depth": 1}
 _PLANT, _ARC, _POLICY, _MISSION = "plant_node", "arc_node", "task_policy_node", "mission_node"
+_REACH = "reachability_node"
 
 INTERFACES: tuple[Interface, ...] = (
     Interface(
@@ -205,6 +206,36 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Lines of the map that must not be crossed though no sensor sees them (kerb edges).",
+        **_LATCHED,
+    ),
+    Interface(
+        "plan",
+        "nav_msgs/msg/Path",
+        _POLICY,
+        FIXED_FRAME,
+        10.0,
+        0.3,
+        "What the task policy means to do next: poses, each stamped with its time; only where plans are judged.",
+        depth=1,
+    ),
+    Interface(
+        "plan_risk",
+        "reflexarc_msgs/msg/PlanRisk",
+        _REACH,
+        FIXED_FRAME,
+        10.0,
+        0.3,
+        "Risk of the newest plan with its interval, and what of it is accepted; only where plans are judged.",
+        depth=10,
+    ),
+    Interface(
+        "safer_plan",
+        "nav_msgs/msg/Path",
+        _REACH,
+        FIXED_FRAME,
+        0.0,
+        0.3,
+        "The accepted variant of a plan that was not accepted as it is; its stamp tells how old it is.",
         **_LATCHED,
     ),
     Interface(

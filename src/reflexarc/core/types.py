@@ -293,3 +293,58 @@ class Verdict:
     def intervened(self) -> bool:
         """Whether the command differs from the proposal."""
         return bool(self.interventions)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a task policy means to do next: poses of a reference over time."""
+
+    stamp: float
+    """Time of the first pose. [s]"""
+    frame_id: str
+    """Fixed frame of the poses."""
+    time: Array
+    """Times after the stamp, from 0 up, shape (k,). [s]"""
+    pose: Array
+    """x, y, yaw at these times, shape (k, 3). [m, m, rad]"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", _frozen(self.time, (-1,), "Plan.time"))
+        object.__setattr__(self, "pose", _frozen(self.pose, (len(self.time), 3), "Plan.pose"))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRisk:
+    """What is known of a plan's risk, and which change of it is accepted."""
+
+    stamp: float
+    """Time of the judgement. [s]"""
+    p: float
+    """Estimated probability that the plan as it is touches anything within its horizon; NaN where unknown."""
+    ci_low: float
+    """Lower end of its interval."""
+    ci_high: float
+    """Upper end."""
+    limit: float
+    """Largest acceptable upper bound."""
+    n: int
+    """Trajectories behind the estimate."""
+    known: bool
+    """False: nothing can be said, which is unsafe."""
+    accepted: bool
+    """Whether the plan with the two changes below has an upper bound within the limit."""
+    upper: float
+    """One-sided upper bound of what is accepted, or of the plan as it is."""
+    speed_scale: float
+    """Share of the planned speed that is accepted; 1 leaves it, 0 where nothing is accepted."""
+    lateral_offset: float
+    """How far the accepted path lies to the left of the planned one. [m]"""
+    reason: str
+    """Why unknown, or why not accepted; empty otherwise."""
+    seconds: float = field(default=0.0, compare=False)
+    """Wall time of the judgement. [s]"""
+
+    @classmethod
+    def unknown(cls, stamp: float, limit: float, reason: str, seconds: float = 0.0) -> "PlanRisk":
+        """Nothing can be said about the plan, for the reason given."""
+        return cls(stamp, math.nan, 0.0, 1.0, limit, 0, False, False, 1.0, 0.0, 0.0, reason, seconds)

@@ -14,7 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reflexarc.core.plant import CargoEvent, ContactClass, ContactEvent, RolloverEvent, Scan
-from reflexarc.core.types import Array, Intervention, Mode, Obstacles, Proposal, Status, Verdict, Walls
+from reflexarc.core.types import (
+    Array,
+    Intervention,
+    Mode,
+    Obstacles,
+    Plan,
+    PlanRisk,
+    Proposal,
+    Status,
+    Verdict,
+    Walls,
+)
 
 NS = 1_000_000_000
 """Nanoseconds per second."""
@@ -147,6 +158,47 @@ def walls_from(msg: Any) -> Walls:
 def proposal_from(msg: Any, components: int = 2) -> Proposal:
     """Decode a proposal for a base with so many velocity components from geometry_msgs/TwistStamped."""
     return Proposal(seconds(msg.header.stamp), twist_from(msg.twist, components))
+
+
+def covariance_from(msg: Any) -> Array:
+    """Decode the covariance of x, y, yaw from nav_msgs/Odometry, shape (3, 3). [m^2, m rad, rad^2]"""
+    full = np.asarray(msg.pose.covariance, dtype=np.float64).reshape(6, 6)
+    return full[np.ix_((0, 1, 5), (0, 1, 5))]
+
+
+def plan_from(msg: Any) -> Plan:
+    """Decode a plan from nav_msgs/Path: each pose is stamped with its own time."""
+    stamp = seconds(msg.header.stamp)
+    rows = [
+        (
+            seconds(p.header.stamp) - stamp,
+            p.pose.position.x,
+            p.pose.position.y,
+            yaw_of(p.pose.orientation),
+        )
+        for p in msg.poses
+    ]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return Plan(stamp, msg.header.frame_id, table[:, 0], table[:, 1:])
+
+
+def plan_risk_from(msg: Any) -> PlanRisk:
+    """Decode reflexarc_msgs/PlanRisk."""
+    return PlanRisk(
+        stamp=msg.now,
+        p=msg.p,
+        ci_low=msg.ci_low,
+        ci_high=msg.ci_high,
+        limit=msg.limit,
+        n=msg.n,
+        known=msg.known,
+        accepted=msg.accepted,
+        upper=msg.upper,
+        speed_scale=msg.speed_scale,
+        lateral_offset=msg.lateral_offset,
+        reason=msg.reason,
+        seconds=msg.seconds,
+    )
 
 
 def mode_from(msg: Any) -> Mode:

@@ -71,6 +71,9 @@ class RunSummary:
     """Its smallest value; NaN without one, infinite where nobody ever came near."""
     uncertified: bool = False
     """Whether it took part without a matching certificate."""
+    plan_risks: dict[str, float] = field(default_factory=dict)
+    """Judgements of the plan by kind (accepted, changed, refused, unknown) and how long they took; empty where
+    plans are not judged."""
 
     def to_json(self) -> dict[str, object]:
         """Return a mapping for JSON; NaN and infinity become null."""
@@ -104,6 +107,8 @@ class RunStatistics:
         self._learned = 0
         self._min_learned = math.inf
         self._uncertified = False
+        self.plan_risks: dict[str, float] = {}
+        """Set by whoever judges plans."""
         self._first = math.nan
         self._last = math.nan
         self._position: Array | None = None
@@ -213,4 +218,5 @@ class RunStatistics:
             learned_ticks=self._learned,
             min_learned_margin_m=float(self._min_learned) if self._learned else math.nan,
             uncertified=self._uncertified,
+            plan_risks=self.plan_risks,
         )

@@ -59,11 +59,11 @@ class ArcNode(NodeParts, LifecycleNode):
             self.problem = error
             self.get_logger().error(f"not configured: {error}")
             return TransitionCallbackReturn.FAILURE
-        inputs = self.inputs
+        inputs, n = self.inputs, self.inputs.components
         self.command = advertise(self, "cmd_vel")
         self.verdict = advertise(self, "verdict")
         self.topics = [
-            listen(self, "odom", self._store(self._of_base(wire.odometry_from), inputs.add_odometry)),
+            listen(self, "odom", self._store(lambda m: wire.odometry_from(m, n), inputs.add_odometry)),
             listen(self, "obstacles", self._store(wire.obstacles_from, inputs.add_obstacles)),
             listen(
                 self,
@@ -71,11 +71,7 @@ class ArcNode(NodeParts, LifecycleNode):
                 self._store(lambda m: (wire.scan_from(m), m.header.frame_id), lambda s: inputs.add_scan(*s)),
             ),
             listen(self, "keepouts", self._store(wire.walls_from, inputs.add_keepouts)),
-            listen(
-                self,
-                "proposal",
-                self._store(self._of_base(wire.proposal_from), lambda p: setattr(inputs, "proposal", p)),
-            ),
+            listen(self, "proposal", self._store(lambda m: wire.proposal_from(m, n), inputs.add_proposal)),
             listen(self, "mode", self._store(wire.mode_from, lambda m: setattr(inputs, "mode", m))),
         ]
         self._restart()
@@ -167,10 +163,6 @@ class ArcNode(NodeParts, LifecycleNode):
             keep(decode(message))
 
         return store
-
-    def _of_base(self, decode: Callable[[Any, int], Any]) -> Callable[[Any], Any]:
-        components = self.inputs.components
-        return lambda message: decode(message, components)
 
     def _restart(self) -> None:
         period = self.arc.config.period

@@ -16,7 +16,17 @@ from std_msgs.msg import Header
 
 from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
 from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
-from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Mode, Obstacles, Verdict, Walls
+from reflexarc.core.types import (
+    FIXED_FRAME,
+    Array,
+    BaseState,
+    Mode,
+    Obstacles,
+    Plan,
+    PlanRisk,
+    Verdict,
+    Walls,
+)
 from reflexarc.core.wire import STATUS_CODES, TickRecord, split
 from reflexarc.economics import Statement
 from reflexarc.mission import Mission, MissionEnded, MissionStarted, Outcome
@@ -125,6 +135,37 @@ def _fill(message: Twist, twist: Array) -> None:
     message.linear.x, message.angular.z = float(twist[0]), float(twist[-1])
     if len(twist) == 3:
         message.linear.y = float(twist[1])
+
+
+def plan_to(plan: Plan) -> Path:
+    """Return a plan; each pose is stamped with its own time."""
+    message = Path(header=header_to(plan.stamp, plan.frame_id))
+    for time, (x, y, yaw) in zip(plan.time.tolist(), plan.pose.tolist(), strict=True):
+        pose = PoseStamped(header=header_to(plan.stamp + time, plan.frame_id))
+        pose.pose.position = Point(x=x, y=y, z=0.0)
+        pose.pose.orientation = yaw_to(yaw)
+        message.poses.append(pose)
+    return message
+
+
+def plan_risk_to(risk: PlanRisk, frame_id: str) -> messages.PlanRisk:
+    """Return a judgement of a plan."""
+    return messages.PlanRisk(
+        header=header_to(risk.stamp, frame_id),
+        now=risk.stamp,
+        known=risk.known,
+        accepted=risk.accepted,
+        p=risk.p,
+        ci_low=risk.ci_low,
+        ci_high=risk.ci_high,
+        upper=risk.upper,
+        limit=risk.limit,
+        n=risk.n,
+        speed_scale=risk.speed_scale,
+        lateral_offset=risk.lateral_offset,
+        reason=risk.reason,
+        seconds=risk.seconds,
+    )
 
 
 def mode_to(stamp: float, mode: Mode, reason: str) -> messages.Mode:

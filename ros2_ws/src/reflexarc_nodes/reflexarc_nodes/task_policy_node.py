@@ -16,8 +16,9 @@ from reflexarc.core.config import quantity
 from reflexarc.core.interfaces import interface
 from reflexarc.core.types import Array, BaseState, Obstacles, Walls
 from reflexarc.policies import make_policy
+from reflexarc.policies.risk_aware import RiskAware
 from reflexarc_nodes.base_node import EXIT_OK, NodeParts, Stop, main_of
-from reflexarc_nodes.convert import twist_to
+from reflexarc_nodes.convert import plan_to, twist_to
 from reflexarc_nodes.health import Health
 from reflexarc_nodes.pacer import Pacer
 from reflexarc_nodes.parameters import CommonParameters
@@ -42,9 +43,17 @@ class TaskPolicyNode(NodeParts, Node):
         super().__init__("task_policy_node")
         self.set_up()
         p = self.params
-        chosen = None if p.policy else p.load_scenario().policy
+        scenario = p.load_scenario() if p.scenario or not p.policy else None
+        chosen = None if p.policy or scenario is None else scenario.policy
         self.name = p.policy or chosen.name
         self.policy = make_policy(self.name, chosen.params if chosen else {})
+        self.judged: RiskAware | None = None
+        if scenario is not None and scenario.reach.enabled:
+            self.plan_s = scenario.reach.plan_s
+            self.policy = self.judged = RiskAware(self.policy, scenario.reach.risk_max_age_s)
+            self.plan = advertise(self, "plan")
+            self.plan_period, self.plan_due = 1.0 / scenario.reach.rate_hz, -math.inf
+            listen(self, "plan_risk", lambda m: self.judged.take(wire.plan_risk_from(m)))
         self.odometry: wire.Odometry | None = None
         self.obstacles: Obstacles | None = None
         self.route: Array | None = None
@@ -82,6 +91,9 @@ class TaskPolicyNode(NodeParts, Node):
         walls = Walls.none(odometry.frame_id)
         state = BaseState(odometry.stamp, odometry.frame_id, odometry.pose, odometry.twist, obstacles, walls)
         self.last = now
+        if self.judged is not None and now >= self.plan_due - 1e-9:
+            self.plan_due = now + self.plan_period
+            self.plan.publish(plan_to(self.judged.plan(state, now, self.plan_s)))
         proposal = self.policy.propose(state, now)
         self.proposal.publish(twist_to(proposal.stamp, proposal.twist))
         return True
@@ -93,6 +105,8 @@ class TaskPolicyNode(NodeParts, Node):
             "way_points": 0 if self.route is None else len(self.route),
             "silent": self.silent,
         }
+        if self.judged is not None:
+            values |= self.judged.answers
         if self.route is None:
             return Health.judge([], values, warnings=["no route"])
         age = self.time.now() - self.odometry.stamp if self.odometry is not None else float("inf")
