@@ -20,8 +20,8 @@ demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write
 
 # Two processes: after JAX, the ROS graph and the renderer have all run in one, opening another renderer aborted it.
 test: lint ## lint, then all tests; the last line of each part counts them
-	@$(IN_ENV) python -m pytest --ignore=tests/barrier --ignore=tests/sim/tasks $(PYTEST)
-	@$(IN_ENV) python -m pytest tests/barrier tests/sim/tasks $(PYTEST)
+	@$(IN_ENV) python -m pytest --ignore=tests/barrier --ignore=tests/reach --ignore=tests/sim/tasks $(PYTEST)
+	@$(IN_ENV) python -m pytest tests/barrier tests/reach tests/sim/tasks $(PYTEST)
 
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .

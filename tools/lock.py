@@ -38,8 +38,8 @@ setuptools<80
 matplotlib>=3.9
 shapely>=2.0
 """
-"""One version for all files: colcon needs setuptools below 80; immrax asks for older versions of the two libraries that it
-only draws with."""
+"""One version for all files: colcon needs setuptools below 80; immrax asks for older versions of the two libraries that
+it only draws with."""
 HEADER = """\
 # Written by tools/lock.py from pyproject.toml. Do not edit.
 # Install with: pip install --no-deps --require-hashes {files}

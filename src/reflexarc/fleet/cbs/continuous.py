@@ -3,8 +3,8 @@ r"""Continuous-time conflict-based search (CCBS class, Andreychuk et al. 2022): 
 
 A conflict is two motions that collide. Motions A (of a, started at t_a) and B (of b, at t_b): a may not start A in
 [t_a, t_a') or b may not start B in [t_b, t_b'), with t' the first start that is free of the other's motion as it is.
-The starts at which both collide depend on their difference only and form an interval (`reflexarc.fleet.cbs.swept`), so any
-two starts out of the two ranges collide: no plan is lost.
+The starts at which both collide depend on their difference only and form an interval (`reflexarc.fleet.cbs.swept`), so
+any two starts out of the two ranges collide: no plan is lost.
 
 A wait of a at vertex p and a motion of b that started at s and overlaps p during [s + x, s + y): a is at p during
 [l, h) within it. With c between l and h: a may not be at p in [c, s + y), or b may not start in [s, c - x). Any time of

@@ -2,10 +2,10 @@
 """Large fleets, anytime: LaCAM (Okumura, AAAI and IJCAI 2023), then large-neighbourhood search on its plan.
 
 The search goes depth first over configurations of all agents. A configuration yields successors lazily: each visit
-takes the next partial constraint (this agent to that vertex, ...) from a breadth-first tree and lets PIBT move the others. As
-every constraint comes up in the end, the search is complete; the first plan usually comes after little more than as
-many steps as the plan is long. Configurations met again are re-wired, so their costs only fall; agents of the plan are then
-planned again in small groups (`reflexarc.fleet.cbs.repair`) until time is up.
+takes the next partial constraint (this agent to that vertex, ...) from a breadth-first tree and lets PIBT move the
+others. As every constraint comes up in the end, the search is complete; the first plan usually comes after little more
+than as many steps as the plan is long. Configurations met again are re-wired, so their costs only fall; agents of the
+plan are then planned again in small groups (`reflexarc.fleet.cbs.repair`) until time is up.
 """
 
 import heapq
