@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--solver",
         metavar="NAME",
         default="cbs",
-        help="cbs: optimal, in steps; eecbs: bounded by --weight; lacam: large fleets; ccbs: continuous time; default cbs",
+        help="cbs: optimal, in steps; eecbs: bounded by --weight; lacam: large fleets; ccbs: continuous time (cbs)",
     )
     parser.add_argument(
         "--time-limit", metavar="S", default="60", help="give up after S seconds (default: 60)"
