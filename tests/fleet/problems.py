@@ -48,13 +48,15 @@ def reference_costs() -> dict[tuple[str, int], int]:
     }
 
 
-def random_grid_instance(rng: np.random.Generator, most_agents: int) -> Instance:
+def random_grid_instance(
+    rng: np.random.Generator, most_agents: int, least_agents: int = 1, largest: int = 7
+) -> Instance:
     """Return agents on a small grid with obstacles, all of whose goals can be reached."""
     while True:
-        width, height = rng.integers(3, 8, 2)
+        width, height = rng.integers(3, largest + 1, 2)
         free = rng.random((height, width)) > 0.2
         rows = ["".join("." if cell else "@" for cell in row) for row in free]
-        count = int(rng.integers(1, most_agents + 1))
+        count = int(rng.integers(least_agents, most_agents + 1))
         if free.sum() < count + 2:
             continue
         graph = grid(rows)

@@ -44,8 +44,8 @@ def judged(plan):
 def test_the_cost_is_the_optimum_that_joint_search_finds(draw, options):
     rng = np.random.default_rng(11)
     conflicts = 0
-    for _ in range(25):
-        instance = draw(rng, 3)
+    for _ in range(20):
+        instance = draw(rng, 3) if draw is random_roadmap_instance else draw(rng, 3, 3, 4)
         best = joint_optimum(instance)
         if best is None:
             continue
@@ -127,7 +127,7 @@ def test_a_decision_diagram_holds_exactly_the_shortest_paths():
             ways[edge_to[e]] += ways[k]
     # C(5, 2) = 10 monotone paths, of which C(2, 1) * C(3, 2) = 6 pass the blocked cell
     assert route.cost == 5 and ways[-1] == 4
-    assert [first[t + 1] - first[t] for t in range(6)] == [1, 2, 2, 2, 2, 1]
+    assert [first[t + 1] - first[t] for t in range(6)] == [1, 2, 2, 3, 2, 1]
 
 
 def test_barriers_of_two_agents_exclude_each_other():

@@ -36,10 +36,10 @@ def test_no_plan_of_200_random_instances_has_a_conflict():
             continue  # LaCAM is complete: nobody finds one
         planned += 1
         judged(first)
-        bounded = solve_bounded(instance, 1.5, 2.0)
+        bounded = solve_bounded(instance, 1.5, 0.4)
         if bounded.solved:
             assert judged(bounded) <= 1.5 * bounded.lower_bound + 1e-9
-        optimal = solve_optimal(instance, 2.0)
+        optimal = solve_optimal(instance, 0.4)
         if optimal.solved:
             assert judged(optimal) <= first.soc
             assert bounded.lower_bound <= optimal.soc
@@ -81,9 +81,10 @@ def test_the_bounded_cost_keeps_within_its_weight():
 def test_more_time_makes_a_large_fleets_plan_cheaper_and_never_cheaper_than_the_optimum():
     graph = grid(["........"] * 8)
     rng = np.random.default_rng(4)
-    starts, goals = (rng.choice(64, 24, replace=False).tolist() for _ in range(2))
+    starts, goals = (rng.choice(64, 14, replace=False).tolist() for _ in range(2))
     instance = make_instance(graph, starts, goals)
     first = judged(solve_large(instance, 1.0, first_only=True))
+    solve_large(instance, 0.1)  # compiles
     later = judged(solve_large(instance, 1.0))
     best = judged(solve_optimal(instance, 30.0))
     assert best <= later < first

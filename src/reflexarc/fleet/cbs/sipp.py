@@ -50,7 +50,7 @@ def _safe_intervals(n, places, spans):
     first = np.zeros(n + 1, dtype=np.int64)
     for v in range(n):
         first[v + 1] = first[v] + count[v]
-    begin, end = np.empty(first[n]), np.empty(first[n])
+    begin, end = np.full(first[n], np.inf), np.full(first[n], np.inf)  # infinite where there is none
     used = np.ones(n, dtype=np.int64)
     for v in range(n):
         begin[first[v]], end[first[v]] = 0.0, np.inf
