@@ -163,8 +163,15 @@ def divergence_at(law: Law, x: Any, t: Any, p: Any) -> Any:
     )
 
 
-def _rates(law: Law, y: Any, p: Any) -> Any:
-    """Return the right-hand side of what is carried, particles along the last axis."""
+def right_hand_side(law: Law, y: Any, p: Any, clocks: int | None = None) -> Any:
+    """Return the right-hand side of what is carried, particles along the last axis.
+
+    Args:
+        law: of the system.
+        y: what is carried; its keys are "x" and where wanted "gain" and "tangent".
+        p: parameters.
+        clocks: None, or -1 where every particle has a time of its own.
+    """
 
     def single(y: Any, t: Any) -> Any:
         x = y["x"]
@@ -181,14 +188,14 @@ def _rates(law: Law, y: Any, p: Any) -> Any:
         return rate
 
     axes = {name: -1 for name in y}
-    return jax.vmap(single, in_axes=(axes, None), out_axes=axes)
+    return jax.vmap(single, in_axes=(axes, clocks), out_axes=axes)
 
 
 def _flow_step(
     law: Law, y: Any, substeps: int, method: Method, p: Any, start: Any, steps: int, back: bool
 ) -> Any:
     """Return advance(y, k): one output interval of a flow."""
-    rates = _rates(law, y, p)
+    rates = right_hand_side(law, y, p)
     n, dtype = y["x"].shape[0], y["x"].dtype
     h = (-1.0 if back else 1.0) * law.dt / substeps
     begin = start + steps * law.dt if back else start

@@ -12,10 +12,11 @@ answer does not rest on how near the particle was. Maps, which have no backward 
 injective on the support of rho_0.
 
 Errors are those against the flow of the chosen fixed steps; what the steps themselves are worth shows by halving them.
+At kinks of the field they are worth little: the method "adaptive" (`adaptive.py`) has none of that error.
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -23,6 +24,7 @@ from scipy.spatial import KDTree
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
+from reflexarc.reach.adaptive import integrate_adaptive
 from reflexarc.reach.densities import Density
 from reflexarc.reach.flow import batch, cast, check
 from reflexarc.reach.liouville import TABLEAUS, Law, Method, integrate, law
@@ -67,7 +69,7 @@ def log_density(
     *,
     parameters: Any = None,
     start: float = 0.0,
-    method: Method = "tsit5",
+    method: Method | Literal["adaptive"] = "tsit5",
     substeps: int | None = None,
     tolerance: float = 1e-6,
     particles: int = 2000,
@@ -81,8 +83,8 @@ def log_density(
         steps: outputs of length dt between; None takes the system's horizon.
         parameters: p of the field; None takes the system's.
         start: time of rho_0. [s]
-        method: "rk4" or "tsit5".
-        substeps: integrator steps per output; None takes the system's.
+        method: "rk4" or "tsit5" with fixed steps, or "adaptive" for flows with kinks, such as ReLU controllers.
+        substeps: fixed integrator steps per output; None takes the system's.
         tolerance: largest accepted error of x0, in standard deviations of rho_0.
         particles: particles of rho_0 for the fallback; drawn only where it is needed, with a fixed seed.
 
@@ -96,10 +98,11 @@ def log_density(
         raise ConfigError(
             f"the initial density has {initial.n} states, {system.name} {system.n}; they must agree"
         )
-    if steps < 1 or substeps < 1 or particles < 1 or method not in TABLEAUS:
+    methods = (*TABLEAUS, "adaptive") if system.kind == "flow" else tuple(TABLEAUS)
+    if steps < 1 or substeps < 1 or particles < 1 or method not in methods:
         raise ConfigError(
             f"steps {steps}, substeps {substeps} and particles {particles} must be at least 1 and the method "
-            f"{method!r} one of {', '.join(TABLEAUS)}"
+            f"{method!r} one of {', '.join(methods)}"
         )
     if not np.isfinite(x).all():
         raise ConfigError(f"{(~np.isfinite(x)).any(axis=1).sum()} of {len(x)} states are not finite")
@@ -132,7 +135,7 @@ class _Search(NamedTuple):
     parameters: Any
     start: float
     steps: int
-    method: Method
+    method: Method | Literal["adaptive"]
     substeps: int
     tolerance: float
     particles: int
@@ -148,8 +151,12 @@ class _Search(NamedTuple):
     def _call(self, x: Array, what: str) -> Any:
         size = max(LEAST_BATCH, 2 ** (len(x) - 1).bit_length())
         padded = np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
-        function = _compiled(law(self.system), self.method, self.substeps, self.steps, what)
-        arrays = function(padded, self.parameters, np.float64(self.start))
+        if self.method == "adaptive":
+            function, horizon = _adaptive(law(self.system), what), self.steps * self.system.dt
+            arrays = function(padded, np.float64(horizon), self.parameters, np.float64(self.start))
+        else:
+            function = _compiled(law(self.system), self.method, self.substeps, self.steps, what)
+            arrays = function(padded, self.parameters, np.float64(self.start))
         return tuple(np.asarray(a)[: len(x)] for a in arrays)
 
     def spread(self) -> Array:
@@ -228,6 +235,18 @@ class _Search(NamedTuple):
             active = active[np.isfinite(wrong[active]) & (wrong[active] > self.tolerance)]
             at[active] = x0[active] + factor[active, None] * step[active]
         return Query(gain, error, np.zeros(count, bool), x0, wrong)
+
+
+@lru_cache(maxsize=64)
+def _adaptive(law: Law, what: str) -> Any:
+    """As `_compiled`, for any horizon."""
+
+    def function(x: Any, horizon: Any, parameters: Any, start: Any) -> Any:
+        return integrate_adaptive(
+            law, x, horizon, parameters, start, tangent=what != "ends", back=what == "back"
+        )
+
+    return jax.jit(function)
 
 
 @lru_cache(maxsize=64)
