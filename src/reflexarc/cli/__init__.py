@@ -20,7 +20,7 @@ VERBS = {
     "report": "build the HTML report of a finished run again",
     "scenarios": "list the scenarios, or print one with all its keys",
     "economics": "dollars per run: statement, comparison, break-even, tornado",
-    "train": "learn a barrier offline from recorded transitions",
+    "train": "learn a barrier from recorded transitions, or a density from a simulator",
     "certify": "make and recompute certificates of learned barriers",
     "plan": "plan a fleet: multi-agent path finding, and judge plans",
     "bench": "run a study of benchmarks/ and print its headline figures",
