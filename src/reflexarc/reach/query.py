@@ -149,7 +149,8 @@ class _Search(NamedTuple):
         return self._call(x, "ends")[0]
 
     def _call(self, x: Array, what: str) -> Any:
-        size = max(LEAST_BATCH, 2 ** (len(x) - 1).bit_length())
+        least = 1 if self.method == "adaptive" else LEAST_BATCH
+        size = max(least, 2 ** (len(x) - 1).bit_length())
         padded = np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
         if self.method == "adaptive":
             function, horizon = _adaptive(law(self.system), what), self.steps * self.system.dt
