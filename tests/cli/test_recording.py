@@ -57,7 +57,7 @@ def test_a_writer_that_never_finished_loses_only_its_open_chunk(tmp_path):
 def test_damaged_bytes_in_the_middle_do_not_raise(recorded, tmp_path):
     path, verdicts = recorded
     data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes([0xA5]) * 200
     damaged = tmp_path / "damaged.mcap"
     damaged.write_bytes(data)
     recording = read_recording(damaged)
