@@ -22,6 +22,7 @@ PAGES = (
     "docs/economics.md",
     "benchmarks/costnav/README.md",
     "benchmarks/barrier/README.md",
+    "benchmarks/density/README.md",
 )
 HELP_COLUMNS = "100"
 """Width of the help texts; argparse takes it from the environment."""
@@ -155,13 +156,22 @@ def costnav_tuning() -> str:
 
 def barrier_tables() -> str:
     """Return the tables of the study `barrier`."""
-    folder = ROOT / "benchmarks/barrier"
+    return _study_tables("barrier")
+
+
+def density_tables() -> str:
+    """Return the tables of the study `density`."""
+    return _study_tables("density")
+
+
+def _study_tables(study: str) -> str:
+    folder = ROOT / "benchmarks" / study
     # under a name of its own: another study's module of tables may be loaded already
-    spec = importlib.util.spec_from_file_location("barrier_tables", folder / "tables.py")
+    spec = importlib.util.spec_from_file_location(f"{study}_tables", folder / "tables.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.barrier_tables(folder / "results.json")
+    return getattr(module, f"{study}_tables")(folder / "results.json")
 
 
 def _text(value: Any) -> str:
@@ -178,6 +188,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "costnav tables": costnav_tables,
     "costnav tuning": costnav_tuning,
     "barrier tables": barrier_tables,
+    "density tables": density_tables,
 }
 
 
