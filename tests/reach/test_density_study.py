@@ -176,3 +176,35 @@ def test_tables_wait_for_a_full_run_and_then_show_every_part(module, tmp_path):
     assert "| 12.2 | – | – | 8.0e-02 | 500 | – |" in text
     assert "3.50 ms per candidate" in text and "| cells | 1e-05 |" in text
     assert "| ours | 1000 | 0.9500 [0.9400, 0.9600] |" in text
+
+
+SLOWER = 5.0
+"""How much slower than the committed figure, measured on an idle machine, a flow may be where tests run."""
+
+
+@pytest.fixture(scope="module")
+def committed():
+    path = FOLDER / "results.json"
+    if not path.exists():
+        pytest.skip("the full study has not been run yet")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_committed_figures_hold_what_is_promised(committed):
+    headline = committed["headline"]
+    assert headline["kl_exact_worst"] <= 1e-8
+    assert headline["kl_vdp_learned"] < headline["kl_vdp_published_network_implied"]
+    assert headline["vdp_flow_p50_ms"] <= 25.0
+    assert headline["robot_check_p50_ms_per_candidate"] <= 5.0
+    assert headline["rare_samples_ratio"] >= 50.0
+    assert len(committed["figures"]["scores"]["figures"]["systems"]) == 10
+    box = {row["method"]: row for row in committed["figures"]["speed"]["figures"]["box"]["rows"]}
+    truth = committed["figures"]["speed"]["figures"]["box"]["truth"]
+    for method in ("particles", "interval cells (immrax)", "interval cells, rest sampled"):
+        assert box[method]["low"] <= truth <= box[method]["high"]
+    assert all(row["covered"] for row in committed["figures"]["speed"]["figures"]["rare"]["rows"])
+
+
+def test_a_fresh_flow_is_not_far_from_the_committed_figure(committed, module):
+    row = module("speed")._flow("vdp", 20)
+    assert row["p50_ms"] < SLOWER * max(committed["headline"]["vdp_flow_p50_ms"], 1.0)
