@@ -20,9 +20,9 @@ import numpy as np
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.types import Array
 from reflexarc.reach.planner import nominal
-from reflexarc.reach.planner.clearance import spread, walk
+from reflexarc.reach.planner.clearance import along, spread, steps
 from reflexarc.reach.planner.contacts import Contacts
-from reflexarc.reach.planner.plan import SEGMENT, Plan
+from reflexarc.reach.planner.plan import Plan
 from reflexarc.reach.planner.replan import ROUTES, RiskPlanner
 from reflexarc.reach.planner.rollout import LONGEST, Rollouts
 from reflexarc.reach.planner.scene import Case, Scene, TrackingBelief
@@ -31,8 +31,9 @@ MARGINS = (0.1, 0.2, 1.0)
 """[m]"""
 METHODS = ("original", *(f"d={d:g}" for d in MARGINS), "reach", "ours")
 EXTREMES = 2000
-WIDENINGS = (1.0, 1.1, 1.25)
-"""Factors on the tube where the true one, on the curved plan, is wider than on a straight one."""
+ROUNDS = 5
+"""Plans are renewed where the tube around them is wider than the one that they keep away."""
+WIDENING = 1.05
 
 
 class Decision(NamedTuple):
@@ -86,12 +87,15 @@ def _reach(scene: Scene, rollouts: Rollouts, rng: np.random.Generator) -> Plan |
     belief = scene.belief
     assert isinstance(belief, TrackingBelief)
     extremes = np.concatenate([belief.corners(), belief.sample(rng, EXTREMES - 2**belief.n)])
-    tube = spread(rollouts, extremes, LONGEST, 1.0)
     contacts = Contacts(scene, EXTREMES, rng)
-    for widening in WIDENINGS:
-        plan = _first(scene, lambda t, f=widening: f * tube[np.ceil(t / SEGMENT - 1e-9).astype(int) - 1])
+    tube = spread(rollouts, extremes, LONGEST, 1.0)
+    for _ in range(ROUNDS):
+        plan = _first(scene, steps(tube, 0.0))
         if plan is None:
             return None
-        if not any(touched.any() for touched, _ in walk(rollouts, contacts, extremes, plan)):
+        hits, own = along(rollouts, contacts, extremes, plan, 1.0)
+        if not hits.any():
             return plan
+        # the tube around this curved plan is another one
+        tube[: plan.segments] = np.maximum(tube[: plan.segments], WIDENING * own)
     return None

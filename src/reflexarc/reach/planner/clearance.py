@@ -78,19 +78,16 @@ def clear_plans(
     waiting: list[tuple[int, Plan]] = []
     options: dict[str, Any] = {"start": start, "previous": previous, "elapsed": elapsed, "elastic": True}
     straight = spread(rollouts, x, AHEAD, QUANTILE)
-    for found in nominal.solve(scene, _steps(straight, elapsed), routes=routes, **options):
+    for found in nominal.solve(scene, steps(straight, elapsed), routes=routes, **options):
         plan, factor, best = found.plan, np.ones(found.plan.segments), None
         for _ in range(REFINEMENTS + 1):
-            hits, reach = [], [distance(x, scene.case.dimension, QUANTILE)]
-            for touched, errors in walk(rollouts, contacts, x, plan, elapsed=elapsed):
-                hits.append(int(touched.sum()))
-                reach.append(distance(errors, scene.case.dimension, QUANTILE))
-            if best is None or sum(hits) < best[0]:
-                best = (sum(hits), plan)
+            hits, reach = along(rollouts, contacts, x, plan, QUANTILE, elapsed)
+            if best is None or hits.sum() < best[0]:
+                best = (int(hits.sum()), plan)
             if best[0] <= few:
                 break
-            factor[np.array(hits) > 0] *= GROWTH
-            margin = _steps(factor * np.maximum(reach[1:], reach[:-1]), elapsed)
+            factor[hits > 0] *= GROWTH
+            margin = steps(factor * reach, elapsed)
             guide = plan.poses(2)[:, :3]
             renewed = next(nominal.solve(scene, margin, guide=guide, segments=plan.segments, **options), None)
             if renewed is None:
@@ -104,13 +101,36 @@ def clear_plans(
     yield from (plan for _, plan in sorted(waiting, key=lambda pair: pair[0]))
 
 
+def along(
+    rollouts: Rollouts, contacts: Contacts, x: Any, plan: Plan, quantile: float, elapsed: float = 0.0
+) -> tuple[np.ndarray, Array]:
+    """First contacts by segment of a plan, and the larger quantile of the distance from it at its two ends, [m].
+
+    Args:
+        rollouts: of the case.
+        contacts: as the particles meet the scene.
+        x: errors at the plan's start, shape (N, n).
+        plan: to follow.
+        quantile: 1 for the greatest.
+        elapsed: mission's time at the plan's start. [s]
+
+    Returns:
+        Both of shape (S,).
+    """
+    hits, ends = [], [distance(x, rollouts.case.dimension, quantile)]
+    for touched, errors in walk(rollouts, contacts, x, plan, elapsed=elapsed):
+        hits.append(int(touched.sum()))
+        ends.append(distance(errors, rollouts.case.dimension, quantile))
+    return np.array(hits), np.maximum(ends[1:], ends[:-1])
+
+
 def distance(x: Any, dimension: int, quantile: float) -> float:
     """Quantile of the distance between robot and reference, of errors (N, n). [m]"""
     return float(np.quantile(np.linalg.norm(np.asarray(x)[:, [0, 1, 3][:dimension]], axis=1), quantile))
 
 
 def spread(rollouts: Rollouts, x: Any, segments: int, quantile: float) -> Array:
-    """Largest quantile of the distance between robot and reference at the two ends of each segment of a straight plan.
+    """As `along`, of a straight plan at cruise speed that nothing is near.
 
     Args:
         rollouts: of the case.
@@ -130,7 +150,7 @@ def spread(rollouts: Rollouts, x: Any, segments: int, quantile: float) -> Array:
     return np.maximum(ends[1:], ends[:-1])
 
 
-def _steps(margin: Array, elapsed: float) -> Callable[[Array], Array]:
+def steps(margin: Array, elapsed: float) -> Callable[[Array], Array]:
     """Margins by segment as a function of the mission's time."""
     return lambda t: margin[
         np.clip(np.ceil((t - elapsed) / SEGMENT - 1e-9).astype(int) - 1, 0, len(margin) - 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""The nominal plan: a nonlinear programme over the inputs of the remaining segments, solved by IPOPT.
 
-    min   sum_s 2 (v_s - v_cruise)^2 + 0.1 sum_h w_h^2 + 0.05 sum_h (w_h - w_{h-1})^2 + sum_s v_z,s^2
+    min   sum_s 0.5 (v_s - v_cruise)^2 + 0.5 sum_h w_h^2 + 0.1 sum_h (w_h - w_{h-1})^2 + sum_s v_z,s^2
           + 30 sum_s (1 - kappa_s)^2
     s.t.  pose_{h+1} = arc(pose_h, v, w, v_z)                          (2 halves of 0.5 s per segment)
           |p_j - c_i| >= r_i + r_robot + bulge + kappa_s margin_j      at points j every 0.25 s, 4 nearest obstacles i
@@ -42,19 +42,10 @@ _SHARES = (1.0, 0.6, 0.3, 0.0)
 """Of the margin, for the routes of elastic plans: the widest that leads through."""
 _FAR = 1e3
 _ROUNDS = 3
-_OPTIONS = {
-    "expand": True,
-    "print_time": False,
-    "error_on_fail": False,
-    "ipopt": {
-        "print_level": 0,
-        "sb": "yes",
-        "max_iter": 60,
-        "tol": 1e-4,
-        "acceptable_tol": 1e-3,
-        "mu_init": 1e-2,
-    },
-}
+_ITERATIONS = {False: 60, True: 120}
+"""Most iterations, by elastic or not; what can be solved takes 20 on average and 50 at most with hard margins."""
+_OPTIONS = {"expand": True, "print_time": False, "error_on_fail": False}
+_IPOPT = {"print_level": 0, "sb": "yes", "tol": 1e-4, "acceptable_tol": 1e-3, "mu_init": 1e-2}
 
 
 class Nominal(NamedTuple):
@@ -69,7 +60,6 @@ class _Programme(NamedTuple):
     solve: Callable[..., Any]
     stats: Callable[[], dict[str, Any]]
     lbx: Array
-    """With kappa >= 0."""
     ubx: Array
     lbg: Array
     ubg: Array
@@ -95,7 +85,7 @@ def solve(
         start: pose, shape (4,).
         previous: inputs of the last half before `start`, shape (3,): its turn rate and speed are continued smoothly.
         elapsed: mission's time at `start`. [s]
-        segments: exact number of segments; otherwise what the route takes at cruise speed, then one more.
+        segments: exact number of segments; otherwise what the route takes at cruise speed.
         routes: how many different routes to try at most.
         elastic: let segments keep less than the margin.
         guide: points of the only route to try, shape (k, 3); none is searched then.
@@ -107,12 +97,10 @@ def solve(
     for route in (
         [guide] if guide is not None else _routes(scene, start[:3], [s * usual for s in shares], routes)
     ):
-        fewest = max(1, math.ceil(length(route) / scene.case.limits.cruise - 0.25))
-        for count in (segments,) if segments else (fewest, fewest + 1):
-            found = _solve_along(scene, route, margin_at, start, previous, elapsed, count, elastic)
-            if found is not None:
-                yield found
-                break
+        count = segments or max(1, math.ceil(length(route) / scene.case.limits.cruise))
+        found = _solve_along(scene, route, margin_at, start, previous, elapsed, count, elastic)
+        if found is not None:
+            yield found
 
 
 def _routes(scene: Scene, start: Array, margins: list[float], count: int) -> Iterator[Array]:
@@ -138,14 +126,11 @@ def _solve_along(
     elastic: bool,
 ) -> Nominal | None:
     case = scene.case
-    programme = _programme(case, count)
+    programme = _programme(case, count, elastic)
     times = elapsed + np.linspace(0.0, count * SEGMENT, HALVES * POINTS * count + 1)[1:]
     margin = margin_at(times)
     x = _guess(case, route, start, count)
     before = np.array([case.limits.cruise, 0.0]) if previous is None else previous[:2]
-    lbx = programme.lbx.copy()
-    if not elastic:
-        lbx[-count:] = 1.0
     guessed = _points(x, case, start, count)
     for _ in range(_ROUNDS):
         at = scene.centre_at(times)  # (k, m, 3)
@@ -159,7 +144,7 @@ def _solve_along(
         answer = programme.solve(
             x0=x,
             p=np.concatenate([start, before, scene.goal, centre.ravel(), reach.ravel(), margin]),
-            lbx=lbx,
+            lbx=programme.lbx,
             ubx=programme.ubx,
             lbg=programme.lbg,
             ubg=programme.ubg,
@@ -200,7 +185,7 @@ def _arc(pose: Any, v: Any, w: Any, climb: Any, t: float) -> Any:
 
 
 @functools.cache
-def _programme(case: Case, count: int) -> _Programme:
+def _programme(case: Case, count: int, elastic: bool) -> _Programme:
     limits, d = case.limits, case.dimension
     inputs, size = _layout(case, count)
     variables = ca.SX.sym("x", count * (inputs + HALVES * size + 1))
@@ -214,14 +199,14 @@ def _programme(case: Case, count: int) -> _Programme:
     for s in range(count):
         u = variables[s * inputs : (s + 1) * inputs]
         v, climb = u[0], u[1 + HALVES] if d == 3 else None
-        cost += 2.0 * (v - limits.cruise) ** 2 + (climb**2 if climb is not None else 0.0)
+        cost += 0.5 * (v - limits.cruise) ** 2 + (climb**2 if climb is not None else 0.0)
         kappa = variables[variables.numel() - count + s]
         cost += _CLEARANCE * (1.0 - kappa) ** 2
         changes.append(v - speed_before)
         speed_before = v
         for h in range(HALVES):
             w = u[1 + h]
-            cost += 0.1 * w**2 + 0.05 * (w - turn_before) ** 2
+            cost += 0.5 * w**2 + 0.1 * (w - turn_before) ** 2
             turn_before = w
             open_sides += [limits.curvature * v - w, limits.curvature * v + w]
             at = count * inputs + (s * HALVES + h) * size
@@ -243,7 +228,8 @@ def _programme(case: Case, count: int) -> _Programme:
         "f": cost,
         "g": ca.vertcat(*parts),
     }
-    solver = ca.nlpsol("nominal", "ipopt", problem, _OPTIONS)
+    options = _OPTIONS | {"ipopt": _IPOPT | {"max_iter": _ITERATIONS[elastic]}}
+    solver = ca.nlpsol("nominal", "ipopt", problem, options)
     low = [limits.slowest] + [-limits.turn_rate] * HALVES + [-limits.climb] * (d == 3)
     high = [limits.fastest] + [limits.turn_rate] * HALVES + [limits.climb] * (d == 3)
     free = np.full(count * HALVES * size, math.inf)
@@ -252,7 +238,7 @@ def _programme(case: Case, count: int) -> _Programme:
         np.concatenate([np.full(p.numel(), b[side]) for p, b in zip(parts, bounds, strict=True)])
         for side in (0, 1)
     )
-    lbx = np.concatenate([np.tile(low, count), -free, np.zeros(count)])
+    lbx = np.concatenate([np.tile(low, count), -free, np.full(count, 0.0 if elastic else 1.0)])
     ubx = np.concatenate([np.tile(high, count), free, np.ones(count)])
     return _Programme(solver, solver.stats, lbx, ubx, lbg, ubg)
 

@@ -122,34 +122,28 @@ def _compiled(name: str, dimension: int) -> tuple[Any, ...]:
         return jax.lax.fori_loop(0, HALVES * count, lambda k, x: half(coarse, x, flat[k])[-1], x)
 
     def segment(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
-        """Positions as d arrays (11, N), and the errors at the end."""
-        parts = []
-        for k in range(HALVES):
-            path = half(fine, x, controls[k])  # (T, N, n)
-            t = DT * jnp.arange(path.shape[0], dtype=x.dtype)
-            where = _advance(pose, controls[k], t)  # (T, 4)
-            parts.append(_world(path[min(k, 1) :], where[min(k, 1) :], dimension))
-            x, pose = path[-1], where[-1]
-        return [jnp.concatenate(axis) for axis in zip(*parts, strict=True)], x
+        """Positions (11, N, d), and the errors at the end."""
+        t = DT * jnp.arange(round(HALF / DT) + 1, dtype=x.dtype)
 
-    def path(x: Any, pose: Any, controls: Any) -> tuple[Any, Any]:
-        position, last = segment(x, pose, controls)
-        return jnp.stack(position, axis=-1), last
+        def follow(state: tuple[Any, Any], inputs: Any) -> tuple[tuple[Any, Any], Any]:
+            path, where = half(fine, state[0], inputs), _advance(state[1], inputs, t)  # (T, N, n), (T, 4)
+            return (path[-1], where[-1]), _world(path[1:], where[1:], dimension)
+
+        (last, _), position = jax.lax.scan(follow, (x, pose), controls)  # (2, T - 1, N, d)
+        first = _world(x[None], pose[None], dimension)
+        return jnp.concatenate([first, position.reshape(-1, *position.shape[2:])]), last
 
     def paths(x: Any, pose: Any, controls: Any) -> Any:
-        return jax.vmap(lambda u: path(x, pose, u)[0])(controls)
+        return jax.vmap(lambda u: segment(x, pose, u)[0])(controls)
 
     def soft(controls: Any, x: Any, pose: Any, around: Surroundings) -> Any:
         position, _ = segment(x, pose, controls)
-        deepest = jnp.full(position[0].shape, -jnp.inf, x.dtype)
-        for i, p in enumerate(position):
-            deepest = jnp.maximum(deepest, jnp.maximum(around.low[i] - p, p - around.high[i]))
-        for j in range(NEAREST):
-            square = sum((p - around.centre[j, i]) ** 2 for i, p in enumerate(position))
-            deepest = jnp.maximum(deepest, around.reach[j] - jnp.sqrt(square + 1e-6))
-        return jax.nn.sigmoid(deepest.max(axis=0) / SOFT).mean()
+        edges = jnp.maximum(around.low - position, position - around.high).max(axis=-1)  # (T, N)
+        offset = position[:, :, None] - around.centre  # (T, N, 8, d)
+        inside = (around.reach - jnp.sqrt((offset**2).sum(axis=-1) + 1e-6)).max(axis=-1)
+        return jax.nn.sigmoid(jnp.maximum(edges, inside).max(axis=0) / SOFT).mean()
 
-    return jax.jit(carry), jax.jit(path), jax.jit(paths), jax.jit(jax.value_and_grad(soft))
+    return jax.jit(carry), jax.jit(segment), jax.jit(paths), jax.jit(jax.value_and_grad(soft))
 
 
 def _advance(pose: Any, inputs: Any, t: Any) -> Any:
@@ -169,12 +163,12 @@ def _advance(pose: Any, inputs: Any, t: Any) -> Any:
     )
 
 
-def _world(path: Any, where: Any, dimension: int) -> list[Any]:
-    """Positions of errors (T, N, n) on poses (T, 4), one array (T, N) per axis."""
+def _world(path: Any, where: Any, dimension: int) -> Any:
+    """Positions of errors (T, N, n) on poses (T, 4), shape (T, N, d)."""
     theta = where[:, 3, None] - path[..., 2]
     cos, sin = jnp.cos(theta), jnp.sin(theta)
     position = [
         where[:, 0, None] - cos * path[..., 0] + sin * path[..., 1],
         where[:, 1, None] - sin * path[..., 0] - cos * path[..., 1],
     ]
-    return position + [where[:, 2, None] - path[..., 3]] * (dimension == 3)
+    return jnp.stack(position + [where[:, 2, None] - path[..., 3]] * (dimension == 3), axis=-1)
