@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reflexarc.arc import ArcConfig, build_arc
 from reflexarc.arc.legged_barrier import predict
-from reflexarc.core.errors import ConfigError, ModelError, UnknownNameError
+from reflexarc.core.errors import ModelError, UnknownNameError
 from reflexarc.core.types import Mode, Proposal, Status
 from reflexarc.robots import load_legged
 from tests.arc.scenes import ANY_NUMBER, PERSON, state
@@ -201,7 +201,7 @@ def test_pose_is_carried_forward_along_the_exact_arc():
 
 
 def test_learned_barrier_of_a_wheeled_robot_is_refused():
-    with pytest.raises(ConfigError, match="no learned barrier for a legged robot such as 'go2'"):
+    with pytest.raises(ModelError, match="is for 'segway_e1_crowd', this arc drives 'go2'"):
         build_arc(ArcConfig.from_dict({"robot": "go2", "learned": {"enabled": True}}))
 
 

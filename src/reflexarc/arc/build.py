@@ -9,12 +9,12 @@ from reflexarc.arc.barrier_stage import BarrierStage
 from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.learned import LearnedRows
 from reflexarc.arc.legged_barrier import LeggedBarrierStage
+from reflexarc.arc.legged_learned import LeggedLearnedRows
 from reflexarc.arc.legged_limits import LeggedLimitStage
 from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
 from reflexarc.arc.warm_up import warm_up_arm, warm_up_base
-from reflexarc.core.errors import ConfigError
 from reflexarc.core.paths import robot_kind
 from reflexarc.robots import load_legged, load_robot
 
@@ -50,12 +50,9 @@ def _wheeled(config: ArcConfig) -> Arc:
 
 
 def _legged(config: ArcConfig) -> Arc:
-    if config.learned.enabled:
-        raise ConfigError(
-            f"learned.enabled: there is no learned barrier for a legged robot such as {config.robot!r}"
-        )
     robot = load_legged(config.robot)
-    barrier = LeggedBarrierStage(config, robot)
+    learned = LeggedLearnedRows(config, robot) if config.learned.enabled else None
+    barrier = LeggedBarrierStage(config, robot, learned)
     stages = (
         SanityStage(config, robot.components),
         ModeLimitStage(config.mode_limits),
@@ -64,7 +61,7 @@ def _legged(config: ArcConfig) -> Arc:
         LeggedLimitStage(robot),
         PostCheckStage(robot, barrier, config.barrier.enabled),
     )
-    arc = Arc(config, stages, robot.components)
+    arc = Arc(config, stages, robot.components, uncertified=learned is not None and learned.uncertified)
     warm_up_base(arc, robot.components)
     return arc
 

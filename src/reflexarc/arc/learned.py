@@ -147,7 +147,7 @@ class LearnedRows:
         what it will reach. It keeps the programme from paying for speed that nobody would have had.
         """
         near_v, near_w = reached(forward, yaw, self._twist, self.parameters)
-        return _shorter(forward, near_v), _shorter(yaw, near_w)
+        return shorter(forward, near_v), shorter(yaw, near_w)
 
     def write(
         self, forward: float, yaw: float, scale: tuple[float, float], normals: Array, offsets: Array
@@ -168,13 +168,15 @@ class LearnedRows:
 
     def describe(self, index: int, state: BaseState) -> str:
         """Name the person behind a row of the newest tick, for the verdict."""
-        row = self._rows[index].tolist()
-        source, obstacles = int(row[SOURCE]), state.obstacles
-        name = obstacles.ids[source] if obstacles.ids else source
-        return (
-            f"obstacle {name} at {row[GAP]:.2f} m, closing at {row[CLOSING]:.2f} m/s: "
-            f"learned barrier {row[VALUE]:.2f} m"
-        )
+        return describe_person(self._rows[index], state)
+
+
+def describe_person(row: Array, state: BaseState) -> str:
+    """Name the person behind a row of a learned barrier, with gap, closing speed and value, for the verdict."""
+    row = row.tolist()
+    source, obstacles = int(row[SOURCE]), state.obstacles
+    name = obstacles.ids[source] if obstacles.ids else source
+    return f"obstacle {name} at {row[GAP]:.2f} m, closing at {row[CLOSING]:.2f} m/s: learned barrier {row[VALUE]:.2f} m"
 
 
 def _same_rows(
@@ -199,7 +201,8 @@ def _same_rows(
         )
 
 
-def _shorter(wanted: float, reached_value: float) -> float:
+def shorter(wanted: float, reached_value: float) -> float:
+    """Return a component of a command, or what the drive reaches of it where that is less and the same way."""
     if reached_value * wanted > 0.0 and abs(reached_value) < abs(wanted):
         return reached_value
     return wanted

@@ -8,6 +8,9 @@ In the programme's coordinates z = (v_x / v_s, v_y / v_s, omega / omega_s):
 
 As in the stage of a wheeled base, the rows are tangents, the exact barrier of all rows is enforced on the solution by
 shrinking it along its ray, and without a trusted solution the largest admissible share of the proposal is sent.
+
+A learned barrier adds rows of its own to the programme (`reflexarc.arc.legged_learned`). The more restrictive of both
+wins; the disc barrier's exact condition comes last, so that the learned one can only take away.
 """
 
 import math
@@ -15,6 +18,8 @@ import math
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig
+from reflexarc.arc.learned import LEARNED
+from reflexarc.arc.legged_learned import LeggedLearnedRows
 from reflexarc.arc.stage import Tick
 from reflexarc.barrier.disc import (
     CLOSING,
@@ -54,22 +59,25 @@ def disc_parameters(config: ArcConfig, robot: LeggedRobot) -> DiscParameters:
 
 
 class LeggedBarrierStage:
-    """Filters the command through the disc barrier of all obstacles and walls."""
+    """Filters the command through the disc barrier of all obstacles and walls, and the learned one of people."""
 
     name = "barrier"
 
-    def __init__(self, config: ArcConfig, robot: LeggedRobot):
+    def __init__(self, config: ArcConfig, robot: LeggedRobot, learned: LeggedLearnedRows | None = None):
         """Set up the solver and compile the kernels; takes seconds the first time on a machine."""
+        self.learned = learned
         self.parameters = disc_parameters(config, robot)
         self._enabled = config.barrier.enabled
         linear, angular = config.barrier.speed_scale_m_s, config.barrier.yaw_rate_scale_rad_s
         self._scale = np.array((linear, linear, angular))
         self._max_yaw = robot.max_yaw_rate / angular
         self._period = config.period
-        rows = config.barrier.rows
+        rows = config.barrier.rows + (learned.most if learned is not None else 0)
         self._solver = FilterQp(3, rows, config.barrier.solver, config.barrier.tolerance)
         self._weight = np.ones(3)
-        self._tiers = np.full(rows, Tier.COLLISION, dtype=np.int64)
+        self._tiers = np.full((rows + 1, rows), Tier.COLLISION, dtype=np.int64)
+        for extra in range(rows + 1):  # row `extra` holds the tiers when so many learned rows come first
+            self._tiers[extra, :extra] = Tier.COMFORT
         self._normals, self._offsets = np.zeros((rows, 3)), np.zeros(rows)
         self._pose = np.zeros(3)
         self._rows = disc_table(64)
@@ -82,9 +90,26 @@ class LeggedBarrierStage:
     def apply(self, tick: Tick) -> None:
         """Replace the command by the nearest admissible one and set the tick's margin and slack."""
         self._build_rows(tick.state, tick.now)
+        if self.learned is not None and not self._learned(tick, self.learned):
+            return
         if self._enabled:
             self._filter(tick)
         self.measure(tick)
+
+    def _learned(self, tick: Tick, learned: LeggedLearnedRows) -> bool:
+        """Evaluate the learned barrier; stop the robot and return False if it cannot be."""
+        age = max(0.0, tick.now - tick.state.obstacles.stamp)
+        sound = learned.update(tick.state, self._pose, age)
+        tick.learned_margin = learned.margin
+        if not sound:
+            self.measure(tick)
+            tick.stop(
+                LEARNED,
+                Status.BACKUP,
+                "the learned barrier gave a number that is not finite: brake",
+                "learned_failed",
+            )
+        return sound
 
     def measure(self, tick: Tick) -> None:
         """Set margin and slack at the velocity that the robot will really have in the next period.
@@ -134,17 +159,33 @@ class LeggedBarrierStage:
     def _filter(self, tick: Tick) -> None:
         proposed = tick.command.tolist()
         share, row = self.share(*proposed)
-        if share >= 1.0:
+        learned, learned_share, person = self.learned, 1.0, -1
+        if learned is not None:
+            learned_share, person = learned.share(proposed[0], proposed[1])
+        if share >= 1.0 and learned_share >= 1.0:
             return  # the proposal is admissible: it is its own projection
-        reason = f"{self._describe(row, tick.state)}: {share:.0%} of the proposal is admissible"
-        answer = self._project(proposed)
+        if learned is not None and learned_share < share:
+            stage = LEARNED
+            reason = (
+                f"{learned.describe(person, tick.state)}: {learned_share:.0%} of the proposal is admissible"
+            )
+            reason += f", the disc barrier admits {share:.0%}"
+        else:
+            stage = self.name
+            reason = f"{self._describe(row, tick.state)}: {share:.0%} of the proposal is admissible"
+            if learned_share < 1.0:
+                reason += f", the learned barrier admits {learned_share:.0%}"
+        target = proposed
+        if learned is not None and learned_share < 1.0:
+            target = [*learned.within_reach(proposed[0], proposed[1]), proposed[2]]
+        answer = self._project(target)
         if answer is None:
             tick.faults.append("solver_failed")
             reason += "; no solution passed the residual check, so this share was sent"
-            tick.change(self.name, [share * v for v in proposed], reason, Status.BACKUP)
+            tick.change(stage, [min(share, learned_share) * v for v in proposed], reason, Status.BACKUP)
             return
         share, _ = self.share(*answer)
-        tick.change(self.name, [share * v for v in answer], reason)
+        tick.change(stage, [share * v for v in answer], reason)
 
     def _describe(self, index: int, state: BaseState) -> str:
         row = self._rows[index].tolist()
@@ -160,7 +201,13 @@ class LeggedBarrierStage:
         lower, upper = np.minimum(0.0, target), np.maximum(0.0, target)
         upper[2] = max(self._max_yaw, abs(target[2]))
         lower[2] = -upper[2]
-        used = disc_lines(
+        extra = 0
+        if self.learned is not None:
+            most = self.learned.most
+            extra = self.learned.write(
+                proposed[0], proposed[1], self._scale[0], self._normals[:most], self._offsets[:most]
+            )
+        used = extra + disc_lines(
             self._rows,
             self._count,
             proposed[0],
@@ -169,8 +216,8 @@ class LeggedBarrierStage:
             self._scale[0],
             self._scale[2],
             self.parameters,
-            self._normals,
-            self._offsets,
+            self._normals[extra:],
+            self._offsets[extra:],
         )
         solution = self._solver.solve(
             QpProblem(
@@ -178,7 +225,7 @@ class LeggedBarrierStage:
                 self._weight,
                 self._normals[:used],
                 self._offsets[:used],
-                self._tiers[:used],
+                self._tiers[extra, :used],
                 lower,
                 upper,
             )

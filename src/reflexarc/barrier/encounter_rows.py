@@ -30,13 +30,13 @@ from reflexarc.core.types import Array
 VALUE, GAP, CLOSING, SOURCE, NORMAL_V, NORMAL_W, OFFSET, STAND = range(8)
 COLUMNS = 8
 """V_m, gap between footprint and person, closing speed across the gap, index of the person, and the row in
-(v, omega): NORMAL . u <= OFFSET, not scaled; a row with both normals 0 says nothing, one with STAND = 1 asks for
-v = 0."""
+(v, omega), or in (v_x, v_y) where the robot side-steps: NORMAL . u <= OFFSET, not scaled; a row with both normals 0
+says nothing, one with STAND = 1 asks to stand."""
 COMING = 0.1
 """Speed across the gap from which on a person counts as coming. [m/s]"""
 N = 6
 """Size of the relative state."""
-_FLAT = 1e-6
+FLAT = 1e-6
 """Gradient by the command below which a row says nothing about it. [m / (m/s)]"""
 
 
@@ -71,7 +71,7 @@ def row_table(people: int) -> Array:
 
 
 @numba.njit(cache=True)
-def _nearest(pose, age, position, velocity, reach, index, distance):
+def nearest(pose, age, position, velocity, reach, index, distance):
     """Write the nearest people, nearest first, and return how many; the size of `index` is the most."""
     most = index.shape[0]
     count = 0
@@ -109,7 +109,7 @@ def encounter_rows(pose, twist, age, position, velocity, radius, position_std, v
     """
     index = np.empty(rows.shape[0], np.int64)
     distance = np.empty(rows.shape[0])
-    count = _nearest(pose, age, position, velocity, p.reach, index, distance)
+    count = nearest(pose, age, position, velocity, p.reach, index, distance)
     cos, sin = math.cos(pose[2]), math.sin(pose[2])
     x, g = np.empty(N), np.empty(N)
     v, omega = twist[0], twist[1]
@@ -140,7 +140,7 @@ def encounter_rows(pose, twist, age, position, velocity, radius, position_std, v
         row[OFFSET] = drift + p.alpha * value + row[NORMAL_V] * v + row[NORMAL_W] * omega
         if not math.isfinite(value + row[NORMAL_V] + row[NORMAL_W] + row[OFFSET]):
             return -1
-        if abs(g[4]) + abs(g[5]) < _FLAT:
+        if abs(g[4]) + abs(g[5]) < FLAT:
             row[NORMAL_V], row[NORMAL_W], row[OFFSET] = 0.0, 0.0, 0.0
     return count
 
@@ -163,22 +163,30 @@ def reached(forward, yaw, twist, p):
 
 
 @numba.njit(cache=True)
-def row_shares(rows, count, forward, yaw, twist, p):
+def shares_at(rows, count, first, second, near_first, near_second, moves):
     """Return the largest share in [0, 1] of a command that all rows admit, and the row that binds (-1: none).
 
-    A row that holds for what the drive makes of the command within the horizon does not bind.
+    A row that holds for what the drive makes of the command does not bind.
+
+    Args:
+        rows: `count` of them.
+        count: number of rows.
+        first: component of the command that NORMAL_V belongs to.
+        second: component that NORMAL_W belongs to.
+        near_first: what the drive makes of the first component within the horizon.
+        near_second: of the second.
+        moves: whether the command is one that a row with STAND forbids.
     """
     share, binding = 1.0, -1
-    near_v, near_w = reached(forward, yaw, twist, p)
     for k in range(count):
         row = rows[k]
         if row[STAND] == 1.0:
-            if forward != 0.0:
+            if moves:
                 share, binding = 0.0, k
             continue
-        if row[NORMAL_V] * near_v + row[NORMAL_W] * near_w <= row[OFFSET]:
+        if row[NORMAL_V] * near_first + row[NORMAL_W] * near_second <= row[OFFSET]:
             continue
-        along = row[NORMAL_V] * forward + row[NORMAL_W] * yaw
+        along = row[NORMAL_V] * first + row[NORMAL_W] * second
         limit = max(0.0, row[OFFSET])
         if along > limit and limit < share * along:
             share, binding = limit / along, k
@@ -186,28 +194,61 @@ def row_shares(rows, count, forward, yaw, twist, p):
 
 
 @numba.njit(cache=True)
-def scaled_rows(rows, count, forward, yaw, twist, scale_v, scale_w, p, normals, offsets):
-    """Write the rows for the programme whose target is a command; return how many.
+def scaled_at(
+    rows,
+    count,
+    first,
+    second,
+    near_first,
+    near_second,
+    scale_first,
+    scale_second,
+    stand_first,
+    stand_second,
+    normals,
+    offsets,
+):
+    """Write the first two columns of the rows for the programme whose target is a command; return how many rows.
 
-    normals_i . z <= offsets_i with z = (v / scale_v, omega / scale_w), each normal of unit length; z = 0
-    satisfies all. A row that does not bind at the target does not cut it off either.
+    normals_i . z <= offsets_i with z = (first / scale_first, second / scale_second), each normal of unit length; z = 0
+    satisfies all. A row that does not bind at the target does not cut it off either. A row with STAND is written as
+    (stand_first, stand_second) . z <= 0. The other arguments are those of `shares_at`.
     """
     used = 0
-    near_v, near_w = reached(forward, yaw, twist, p)
     for k in range(count):
         row = rows[k]
         if row[STAND] == 1.0 and used < offsets.shape[0]:
-            normals[used, 0], normals[used, 1], offsets[used] = (1.0 if forward >= 0.0 else -1.0), 0.0, 0.0
+            normals[used, 0], normals[used, 1], offsets[used] = stand_first, stand_second, 0.0
             used += 1
             continue
-        nv, nw = row[NORMAL_V] * scale_v, row[NORMAL_W] * scale_w
+        nv, nw = row[NORMAL_V] * scale_first, row[NORMAL_W] * scale_second
         norm = math.sqrt(nv * nv + nw * nw)
         if norm < 1e-9 or used == offsets.shape[0]:
             continue
         offset = max(0.0, row[OFFSET])
-        if row[NORMAL_V] * near_v + row[NORMAL_W] * near_w <= row[OFFSET]:
-            offset = max(offset, row[NORMAL_V] * forward + row[NORMAL_W] * yaw)
+        if row[NORMAL_V] * near_first + row[NORMAL_W] * near_second <= row[OFFSET]:
+            offset = max(offset, row[NORMAL_V] * first + row[NORMAL_W] * second)
         normals[used, 0], normals[used, 1] = nv / norm, nw / norm
         offsets[used] = offset / norm
         used += 1
     return used
+
+
+@numba.njit(cache=True)
+def row_shares(rows, count, forward, yaw, twist, p):
+    """Return the largest share in [0, 1] of a command that all rows admit, and the row that binds (-1: none).
+
+    A row that holds for what the drive makes of the command within the horizon does not bind.
+    """
+    near_v, near_w = reached(forward, yaw, twist, p)
+    return shares_at(rows, count, forward, yaw, near_v, near_w, forward != 0.0)
+
+
+@numba.njit(cache=True)
+def scaled_rows(rows, count, forward, yaw, twist, scale_v, scale_w, p, normals, offsets):
+    """Write the rows for the programme whose target is a command; return how many. See `scaled_at`."""
+    near_v, near_w = reached(forward, yaw, twist, p)
+    ahead = 1.0 if forward >= 0.0 else -1.0
+    return scaled_at(
+        rows, count, forward, yaw, near_v, near_w, scale_v, scale_w, ahead, 0.0, normals, offsets
+    )

@@ -11,6 +11,12 @@ from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.paths import models_dir
 from reflexarc.robots.parameters import ROUNDING, parameter, read_parameters
 
+ENCOUNTER_STATE = ("r_x", "r_y", "w_x", "w_y", "p_x", "p_y")
+"""State of a legged robot and one person along the axes of base_link: the person's place from the robot's centre [m],
+the person's and the robot's velocity over ground [m/s]."""
+PERSON_RADIUS = 0.3
+"""Of a person in such a pair, as the tracker reports it. [m]"""
+
 
 @dataclass(frozen=True, slots=True)
 class LeggedRobot:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from reflexarc.barrier.certify.certificate import Certificate
 from reflexarc.barrier.learned import LearnedBarrier
-from reflexarc.robots.systems import ARM_SYSTEMS, SYSTEMS
+from reflexarc.robots.systems import ROBOT_SYSTEMS, SYSTEMS
 
 
 def is_over_encounters(barrier: LearnedBarrier) -> bool:
     """Return whether the barrier's states are encounters of a robot and a person."""
-    if barrier.system in SYSTEMS or barrier.system in ARM_SYSTEMS:
+    if barrier.system in SYSTEMS or barrier.system in ROBOT_SYSTEMS:
         return False
     from reflexarc.barrier.encounter import STATE  # noqa: PLC0415 - only for barriers of robots
 

@@ -2,6 +2,7 @@
 """Standard control-affine systems, by name."""
 
 from collections.abc import Callable
+from functools import partial
 
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.robots.systems.adaptive_cruise import ADAPTIVE_CRUISE
@@ -11,6 +12,7 @@ from reflexarc.robots.systems.double_integrator import DOUBLE_INTEGRATOR
 from reflexarc.robots.systems.double_integrator_2d import DOUBLE_INTEGRATOR_2D
 from reflexarc.robots.systems.dubins import DUBINS
 from reflexarc.robots.systems.inverted_pendulum import INVERTED_PENDULUM
+from reflexarc.robots.systems.legged_encounter import legged_encounter
 from reflexarc.robots.systems.panda_cell import panda_cell
 from reflexarc.robots.systems.planar_quadrotor import QUADROTOR_A, QUADROTOR_B
 from reflexarc.robots.systems.point_robot import POINT_ROBOT
@@ -37,8 +39,14 @@ SYSTEMS = {
 }
 """Every system of the regression suite."""
 
-ARM_SYSTEMS: dict[str, Callable[[], System]] = {"panda_cell": panda_cell}
-"""Arms in their cells, by name; each is built when it is asked for, because that needs pinocchio."""
+ROBOT_SYSTEMS: dict[str, Callable[[], System]] = {
+    "panda_cell": panda_cell,
+    "go2_encounter": partial(legged_encounter, "go2"),
+}
+"""Robots of `models/` in their surroundings, by name; each is built when it is asked for, because that reads the
+robot's files and, for an arm, needs pinocchio."""
+ARM_SYSTEMS = ROBOT_SYSTEMS
+"""Name of the same table from when it held arms only."""
 
 
 def find_system(name: str, where: str = "") -> System:
@@ -50,13 +58,13 @@ def find_system(name: str, where: str = "") -> System:
 
     Raises:
         UnknownNameError: there is no such system; the message lists those that exist.
-        ModelError: an arm's system, and pinocchio or the robot's files are not installed.
+        ModelError: a robot's system, and its files or an arm's pinocchio are not installed.
     """
     if name in SYSTEMS:
         return SYSTEMS[name]
-    if name in ARM_SYSTEMS:
-        return ARM_SYSTEMS[name]()
-    raise UnknownNameError("system", name, (*SYSTEMS, *ARM_SYSTEMS), where)
+    if name in ROBOT_SYSTEMS:
+        return ROBOT_SYSTEMS[name]()
+    raise UnknownNameError("system", name, (*SYSTEMS, *ROBOT_SYSTEMS), where)
 
 
-__all__ = ["ARM_SYSTEMS", "SYSTEMS", "Ball", "Box", "Coordinate", "System", "find_system"]
+__all__ = ["ARM_SYSTEMS", "ROBOT_SYSTEMS", "SYSTEMS", "Ball", "Box", "Coordinate", "System", "find_system"]
