@@ -153,7 +153,8 @@ class LearnedDensity:
     def log_density(self, initial: Density, x: Array, step: int, seed: int = 0) -> Inversion:
         """Return ln rho(x, t) at output `step` for any initial density on the box.
 
-        The learned flow map is inverted by Newton's method from the nearest of many samples.
+        The learned flow map is inverted by Newton's method from the nearest of many samples. Where the flow contracts
+        strongly the inverse magnifies the map's error: x0 is then as uncertain as `x_bound` times that.
 
         Args:
             initial: density of the initial state.
