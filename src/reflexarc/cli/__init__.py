@@ -20,6 +20,7 @@ VERBS = {
     "report": "build the HTML report of a finished run again",
     "scenarios": "list the scenarios, or print one with all its keys",
     "economics": "dollars per run: statement, comparison, break-even, tornado",
+    "reach": "density of reachable states, risk of a box, plans under a risk limit",
     "train": "learn a barrier from recorded transitions, or a density from a simulator",
     "certify": "make and recompute certificates of learned barriers",
     "plan": "plan a fleet: multi-agent path finding, and judge plans",
