@@ -87,3 +87,35 @@ def test_a_fresh_tick_is_not_far_from_the_committed_figure():
     observer = TickTimes()
     run(load_scenario("sidewalk_delivery"), 0, duration=5.0, observers=[observer])
     assert np.median(observer.times) * 1e6 < SLOWER * committed("arc_tick")["headline"]["tick_p50_us"]
+
+
+BARRIER_CASES = {"velocity_1": (120.0, 250.0, 2.5), "velocity_25": (250.0, 400.0, 4.0)}
+"""Case: longest median and 99th percentile of a call that solves [us], least ratio to cbfpy with qpax."""
+
+
+@pytest.mark.parametrize("case", BARRIER_CASES)
+def test_arm_filter_is_as_fast_as_promised_and_faster_than_the_peers(case):
+    headline, (p50, p99, ratio) = committed("barrier")["headline"], BARRIER_CASES[case]
+    for kind in ("when_solving", "every_row_when_solving"):
+        assert headline[f"{case}_{kind}_p50_us"] <= p50
+        assert headline[f"{case}_{kind}_p99_us"] <= p99
+    assert headline[f"{case}_ratio_cbfpy_qpax"] >= ratio
+    assert headline[f"{case}_ratio_cbfpy_elastiqp"] >= 1.0
+
+
+def test_learned_barrier_of_the_boat_holds_what_is_claimed():
+    headline = committed("barrier")["headline"]
+    assert headline["boat_vocbf_violations_percent"] <= 0.5 < headline["boat_published_violations_percent"]
+    assert headline["boat_vocbf_return"] >= 1.05 * headline["boat_grid_return"]
+    assert headline["boat_vocbf_false_safe_ring_percent"] < 10.0
+    assert headline["boat_grid_violations_percent"] == 0.0
+
+
+def test_margins_programmes_and_certificates_hold_what_is_claimed():
+    headline = committed("barrier")["headline"]
+    assert headline["ladder_min_h_m"] >= 0.0 > headline["ladder_plain_20ms_min_h_m"]
+    assert headline["delay_min_h_m"] >= 0.0
+    assert headline["qp_default_worst_error"] <= 1e-6
+    assert headline["qp_default_wrong_status"] == headline["qp_wrong_answers_used"] == 0
+    assert headline["perceptron_p50_us"] <= 30.0
+    assert headline["scenario_certificates_held"] == headline["certificates_matched"] >= 4
