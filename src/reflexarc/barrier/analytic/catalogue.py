@@ -29,11 +29,14 @@ from reflexarc.robots.systems import (
 from reflexarc.robots.systems import adaptive_cruise as cruise
 from reflexarc.robots.systems import inverted_pendulum as pendulum
 from reflexarc.robots.systems import planar_quadrotor as quad
+from reflexarc.robots.systems.integrate import LONGEST_SUBSTEP
 from reflexarc.robots.systems.rectangles import gaps
 from reflexarc.robots.systems.system import System
 
 CLEARANCE = 1e-3
 """Kept between margin and zero, more than the margin can fall between two looks at it. [units of l]"""
+FASTEST_B = 6.0
+"""Speed that planar quadrotor B does not reach from its box within a backup manoeuvre. [m/s]"""
 STANDSTILL = 1e-6
 """Speed that counts as standing. [m/s]"""
 
@@ -199,11 +202,13 @@ def _resting(
     effort: float,
     horizon: float,
     alpha: float,
+    look: float = LONGEST_SUBSTEP,
+    slack: float = CLEARANCE,
 ) -> StandardFilter:
     backup = rest_backup(
         system, equilibrium, positions, room, np.array(limits), np.array(weights), np.full(system.m, effort)
     )
-    barrier = BackupBarrier(system, backup, horizon, slack=CLEARANCE)
+    barrier = BackupBarrier(system, backup, horizon, slack=slack, longest=look)
     rows = barrier.rows(alpha, stride=max(1, barrier.count // 20))
     return StandardFilter(AnalyticFilter(system, [rows], barrier.guard()), barrier.value, True, barrier)
 
@@ -238,7 +243,12 @@ def _quadrotor_b(system: System) -> StandardFilter:
         return jnp.minimum(place[1] - quad.FLOOR_B, jnp.min(gaps(quad.BOXES_B, place))) - 0.01
 
     hover = np.full(2, 0.5 * quad.MASS_B * quad.GRAVITY)
-    return _resting(system, hover, (0, 1), room, [0.8, 1.5, 1.5, 6.0], [1.0, 1.0, 1.0, 0.05], 0.1, 2.4, 3.0)
+    # The margin is a distance to boxes with corners: between two looks it can fall by half the way in between.
+    look = 2e-3
+    slack = 0.5 * look * FASTEST_B
+    return _resting(
+        system, hover, (0, 1), room, [0.8, 1.5, 1.5, 6.0], [1.0, 1.0, 1.0, 0.05], 0.1, 2.4, 3.0, look, slack
+    )
 
 
 _MAKERS: dict[str, Callable[[System], StandardFilter]] = {
