@@ -115,6 +115,7 @@ def test_margins_programmes_and_certificates_hold_what_is_claimed():
     headline = committed("barrier")["headline"]
     assert headline["ladder_min_h_m"] >= 0.0 > headline["ladder_plain_20ms_min_h_m"]
     assert headline["delay_min_h_m"] >= 0.0
+    assert headline["suite_violating"] == 0.0
     assert headline["qp_default_worst_error"] <= 1e-6
     assert headline["qp_default_wrong_status"] == headline["qp_wrong_answers_used"] == 0
     assert headline["perceptron_p50_us"] <= 30.0
