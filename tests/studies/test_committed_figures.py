@@ -41,9 +41,8 @@ def test_a_fresh_run_of_the_delivery_study_is_the_committed_one(arc):
         r for r in committed("sidewalk_delivery")["figures"]["runs"] if (r["seed"], r["arc"]) == (6, arc)
     )
     fresh = run(load_scenario("sidewalk_delivery"), 6, arc).summary
-    if not arc:
-        assert fresh.digest == row["digest"]
-    # The arc's rows were made with an earlier arc: what happened is the same, the bits are not.
+    # What happened, not the bits: those were seen to differ between machines with the same fingerprint, also without
+    # the arc. That equal seeds give equal bytes on one machine is tested in tests/clocks.
     for key in ("missions", "successes", "contacts", "pedestrian_contacts_moving", "cargo_lost"):
         assert getattr(fresh, key) == row[key], key
     assert fresh.duration_s == pytest.approx(row["duration_s"], rel=0.1)

@@ -14,9 +14,10 @@ from reflexarc.arc.legged_limits import LeggedLimitStage
 from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
+from reflexarc.arc.stage import Stage
 from reflexarc.arc.warm_up import warm_up_arm, warm_up_base
 from reflexarc.core.paths import robot_kind
-from reflexarc.robots import load_legged, load_robot
+from reflexarc.robots import BaseRobot, LeggedRobot, load_legged, load_robot
 
 
 def build_arc(config: ArcConfig) -> Arc:
@@ -35,30 +36,31 @@ def build_arc(config: ArcConfig) -> Arc:
 def _wheeled(config: ArcConfig) -> Arc:
     robot = load_robot(config.robot)
     learned = LearnedRows(config, robot) if config.learned.enabled else None
-    barrier = BarrierStage(config, robot, learned)
-    stages = (
-        SanityStage(config, robot.components),
-        ModeLimitStage(config.mode_limits),
-        ActuatorLimitStage(robot, "proposal_limits"),
-        barrier,
-        ActuatorLimitStage(robot),
-        PostCheckStage(robot, barrier, config.barrier.enabled),
-    )
-    arc = Arc(config, stages, robot.components, uncertified=learned is not None and learned.uncertified)
-    warm_up_base(arc, robot.components)
-    return arc
+    limits = (ActuatorLimitStage(robot, "proposal_limits"), ActuatorLimitStage(robot))
+    return _base(config, robot, limits, BarrierStage(config, robot, learned), learned)
 
 
 def _legged(config: ArcConfig) -> Arc:
     robot = load_legged(config.robot)
     learned = LeggedLearnedRows(config, robot) if config.learned.enabled else None
-    barrier = LeggedBarrierStage(config, robot, learned)
+    limits = (LeggedLimitStage(robot, "proposal_limits"), LeggedLimitStage(robot))
+    return _base(config, robot, limits, LeggedBarrierStage(config, robot, learned), learned)
+
+
+def _base(
+    config: ArcConfig,
+    robot: BaseRobot | LeggedRobot,
+    limits: tuple[Stage, Stage],
+    barrier: BarrierStage | LeggedBarrierStage,
+    learned: LearnedRows | LeggedLearnedRows | None,
+) -> Arc:
+    """Put a base's stages in order: `limits` stand before and after the barrier."""
     stages = (
         SanityStage(config, robot.components),
         ModeLimitStage(config.mode_limits),
-        LeggedLimitStage(robot, "proposal_limits"),
+        limits[0],
         barrier,
-        LeggedLimitStage(robot),
+        limits[1],
         PostCheckStage(robot, barrier, config.barrier.enabled),
     )
     arc = Arc(config, stages, robot.components, uncertified=learned is not None and learned.uncertified)
