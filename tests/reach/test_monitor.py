@@ -265,6 +265,11 @@ def verdict(**changes):
         (verdict(accepted=False, speed_scale=0.0), False),
         (PlanRisk.unknown(NOW, 0.05, "no state has arrived"), False),
         (verdict(known=False), False),
+        (verdict(speed_scale=math.nan), False),
+        (verdict(speed_scale=5.0), False),
+        (verdict(speed_scale=-1.0), False),
+        (verdict(lateral_offset=math.nan), False),
+        (verdict(lateral_offset=50.0), False),
     ],
 )
 def test_policy_stands_unless_a_fresh_judgement_accepts(risk, moves):

@@ -2,7 +2,8 @@
 """A task policy that obeys what is known of its plan's risk.
 
 It proposes what the policy inside wants if the newest judgement accepts that, slower or to the side if the judgement
-accepts only a variant, and to stand if nothing is accepted, if the risk is unknown, or if no judgement is fresh.
+accepts only a variant, and to stand if nothing is accepted, if the risk is unknown, if no judgement is fresh, or if
+what is accepted is absurd.
 """
 
 import dataclasses
@@ -14,6 +15,10 @@ import numpy as np
 from reflexarc.core.types import Array, BaseState, Plan, PlanRisk, Proposal
 from reflexarc.policies.base import TaskPolicy
 from reflexarc.policies.intention import intention
+
+
+WIDEST = 2.0
+"""Offset beyond which a judgement is not believed. [m]"""
 
 
 class RiskAware:
@@ -50,6 +55,8 @@ class RiskAware:
         """Return the wanted velocity as far as its risk is accepted."""
         risk = self._risk
         if risk is None or not abs(now - risk.stamp) <= self._max_age or not (risk.known and risk.accepted):
+            return Proposal(now, np.zeros(2))
+        if not (0.0 <= risk.speed_scale <= 1.0 and abs(risk.lateral_offset) <= WIDEST):  # NaN fails both
             return Proposal(now, np.zeros(2))
         if risk.lateral_offset:
             # Somebody who wants to be farther left is led there by being told that he is that much farther right.
