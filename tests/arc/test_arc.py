@@ -190,3 +190,11 @@ def test_unknown_robot_is_refused_with_the_list():
 def test_bad_configuration_says_what_is_allowed(data, text):
     with pytest.raises(ConfigError, match=text):
         ArcConfig.from_dict(data)
+
+
+def test_late_solution_is_refused_and_the_admissible_share_sent():
+    arc = build_arc(ArcConfig.from_dict({"barrier": {"deadline_s": 1e-6}}))
+    verdict = arc.tick(state([(1.6, 0.2, 0.0, 0.0)]), proposal(1.5, 0.3), Mode.NORMAL, 0.0)
+    assert (verdict.status, verdict.faults) == (Status.BACKUP, ("solver_failed",))
+    assert 0.0 < verdict.command[0] < 1.5
+    assert verdict.margin >= -1e-9

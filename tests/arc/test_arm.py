@@ -388,3 +388,12 @@ def test_example_of_the_page_runs_and_names_the_ball(capsys):
     example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     exec(example.group(1), {})
     assert "FILTERED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("base", [CONFIG, TORQUE], ids=["velocity", "torque"])
+def test_late_solution_is_refused_and_the_arm_brakes(base):
+    arc = build_arc(ArcConfig.from_dict(base | {"barrier": {"deadline_s": 1e-6}}))
+    wanted = np.array([0, 2.0, 0, 1.0, 0, 0, 0]) * (30.0 if base is TORQUE else 1.0)
+    verdict = arc.tick(state(balls=[(0.42, 0.0, 0.5, 0.05)]), proposal(wanted), Mode.NORMAL, 0.0)
+    assert (verdict.status, verdict.faults) == (Status.BACKUP, ("arm_backup",))
+    assert "later than 1 us" in verdict.interventions[-1].reason

@@ -227,3 +227,10 @@ def test_mass_is_that_of_the_urdf():
     urdf = distribution_file("example-robot-data", "go2_description/urdf/go2.urdf")
     model = pinocchio.buildModelFromUrdf(str(urdf), pinocchio.JointModelFreeFlyer())
     assert sum(i.mass for i in model.inertias) == pytest.approx(ROBOT.mass, abs=0.05)
+
+
+def test_late_solution_is_refused_and_the_admissible_share_sent():
+    arc = build_arc(ArcConfig.from_dict({"robot": "go2", "barrier": {"deadline_s": 1e-6}}))
+    verdict = arc.tick(scene([(1.6, 0.4, 0.0, 0.0)], walls=()), proposal(1.5, 0.5), Mode.NORMAL, 0.0)
+    assert (verdict.status, verdict.faults) == (Status.BACKUP, ("solver_failed",))
+    assert 0.0 < verdict.command[0] < 1.5

@@ -85,6 +85,7 @@ class ArmBarrierStage:
                 obstacles=most,
                 max_age=self._freshness,
                 backend=solver,
+                deadline=config.longest_solve,
                 learned=learned,
             )
         else:
@@ -96,6 +97,7 @@ class ArmBarrierStage:
                 config.arm.margin_m,
                 obstacles=most,
                 backend=solver,
+                deadline=config.longest_solve,
                 learned=learned,
             )
         self._braking = np.array(arm.max_acceleration) * config.period

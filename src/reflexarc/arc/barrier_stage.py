@@ -78,7 +78,9 @@ class BarrierStage:
         self._max_yaw = robot.max_yaw_rate / self._scale[1]
         self._period = config.period
         rows = config.barrier.rows + (learned.most if learned is not None else 0)
-        self._solver = FilterQp(2, rows, config.barrier.solver, config.barrier.tolerance)
+        self._solver = FilterQp(
+            2, rows, config.barrier.solver, config.barrier.tolerance, deadline=config.longest_solve
+        )
         self._weight = np.ones(2)
         self._tiers = np.full((rows + 1, rows), Tier.COLLISION, dtype=np.int64)
         for extra in range(rows + 1):  # row `extra` holds the tiers when so many learned rows come first

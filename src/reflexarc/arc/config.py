@@ -71,6 +71,13 @@ class BarrierConfig:
         high=1e-2,
         doc="largest residual of an accepted solution; null: ten times what the solver promises",
     )
+    deadline_s: float | None = quantity(
+        None,
+        unit="s",
+        low=1e-6,
+        high=1.0,
+        doc="a solution that took longer is refused, the backup is sent; null: never, so equal inputs give equal bits",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,11 @@ class ArcConfig:
     def period(self) -> float:
         """Time between two ticks. [s]"""
         return 1.0 / self.rate_hz
+
+    @property
+    def longest_solve(self) -> float:
+        """Time after which a solution is late; inf for never. [s]"""
+        return math.inf if self.barrier.deadline_s is None else self.barrier.deadline_s
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.rate_hz):

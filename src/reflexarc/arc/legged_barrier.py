@@ -73,7 +73,9 @@ class LeggedBarrierStage:
         self._max_yaw = robot.max_yaw_rate / angular
         self._period = config.period
         rows = config.barrier.rows + (learned.most if learned is not None else 0)
-        self._solver = FilterQp(3, rows, config.barrier.solver, config.barrier.tolerance)
+        self._solver = FilterQp(
+            3, rows, config.barrier.solver, config.barrier.tolerance, deadline=config.longest_solve
+        )
         self._weight = np.ones(3)
         self._tiers = np.full((rows + 1, rows), Tier.COLLISION, dtype=np.int64)
         for extra in range(rows + 1):  # row `extra` holds the tiers when so many learned rows come first

@@ -16,7 +16,6 @@ from reflexarc.core.types import Array, BaseState, Plan, PlanRisk, Proposal
 from reflexarc.policies.base import TaskPolicy
 from reflexarc.policies.intention import intention
 
-
 WIDEST = 2.0
 """Offset beyond which a judgement is not believed. [m]"""
 

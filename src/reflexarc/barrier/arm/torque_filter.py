@@ -166,6 +166,7 @@ class TorqueFilter:
         max_slack: float = 20.0,
         honour_gains: bool = True,
         backend: str = "daqp",
+        deadline: float = np.inf,
         learned: LearnedArmRows | None = None,
     ):
         """Allocate everything and compile.
@@ -183,6 +184,7 @@ class TorqueFilter:
             max_slack: a row may be broken by this much where no torque keeps all; beyond it the backup acts. [m/s^2]
             honour_gains: whether speeds are limited to what alpha_1 can be kept from, see `gains`.
             backend: of `FilterQp`.
+            deadline: an answer that took longer is late, and the backup acts. [s]
             learned: not offered for torques; anything but None is refused.
 
         Raises:
@@ -238,7 +240,7 @@ class TorqueFilter:
         self._pose, self._motion = new_pose(self._tree), new_motion(self._tree)
         self._jacobian = np.zeros((points, 3, n))
         self._state, self._matrices = np.zeros((3, n)), np.zeros((3, n, n))
-        solver = FilterQp(n, size, backend=backend, max_slack=max_slack)
+        solver = FilterQp(n, size, backend=backend, max_slack=max_slack, deadline=deadline)
         self.programme = WorkingProgramme(n, size, working_rows, solver, weight, screening)
         self.programme.lower[:], self.programme.upper[:] = -self._torque, self._torque
         self._holding = self._gravity(np.array(arm.home))

@@ -152,6 +152,7 @@ class VelocityFilter:
         primitives: PrimitiveRows | None = None,
         max_slack: float = 1.0,
         backend: str = "daqp",
+        deadline: float = np.inf,
         learned: LearnedArmRows | None = None,
     ):
         """Allocate everything and compile.
@@ -171,6 +172,7 @@ class VelocityFilter:
             primitives: rows of the arm's own shapes, beside those of the spheres; None for none.
             max_slack: a row may be broken by this much where no command keeps all; beyond it the backup acts. [m/s]
             backend: of `FilterQp`.
+            deadline: an answer that took longer is late, and the backup acts. [s]
             learned: rows of a learned barrier, made for the same period; None for none.
 
         Raises:
@@ -234,7 +236,7 @@ class VelocityFilter:
             n,
             max(1, size),
             working_rows,
-            FilterQp(n, max(1, size), backend=backend, max_slack=max_slack),
+            FilterQp(n, max(1, size), backend=backend, max_slack=max_slack, deadline=deadline),
             weight,
             screening,
         )
