@@ -36,9 +36,10 @@ bench: ## short runs of every study in benchmarks/, beside their peers
 	@sh tools/setup.sh --bench
 	@$(IN_ENV) reflexarc bench --all $(ARGS)
 
-train: setup ## learn the barriers of models/barriers that simulate their own data, into runs/train
+train: setup ## learn what models/ holds and can simulate its own data for, into runs/train
 	@$(IN_ENV) for recipe in $$(grep -l '^transitions:' models/barriers/*/recipe.yaml); do \
 	  reflexarc train barrier $$recipe --out runs/train/$$(basename $$(dirname $$recipe)) || exit 1; done
+	@$(IN_ENV) python -m reflexarc.reach.systems.train_controllers acc dint quad robot toon --out runs/train/density
 
 lock: setup ## resolve the lock files again from pyproject.toml (needs uv and the package index)
 	@$(IN_ENV) python tools/lock.py

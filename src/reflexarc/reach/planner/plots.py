@@ -95,4 +95,4 @@ def _candidates(
     low, high = np.min([*ends, start[:2]], axis=0) - 0.6, np.max([*ends, start[:2]], axis=0) + 0.6
     accepted = int((perturbation.risk <= limit).sum())
     axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    axis.set_title(f"segment {segment + 1}: {accepted} of {len(ends)} candidates within {limit:g}")
+    axis.set_title(f"segment {segment + 1}:\n{accepted} of {len(ends)} candidates within {limit:g}")

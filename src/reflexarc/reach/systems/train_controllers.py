@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the controllers of the benchmark systems by imitating a written law; some seconds to two minutes each.
 
-Usage: python -m reflexarc.reach.systems.train_controllers NAME [NAME ...]
+Usage: python -m reflexarc.reach.systems.train_controllers NAME [NAME ...] [--out FOLDER]
 
-Reads models/density/NAME/recipe.yaml and writes controller.safetensors beside it. Inputs are drawn afresh from the
+Reads models/density/NAME/recipe.yaml and writes controller.safetensors beside it, or into FOLDER/NAME. Inputs are drawn afresh from the
 recipe's box in each iteration, so there is no training set to overfit; they are scaled to unit range during training
 and the scaling becomes part of the first layer. The same recipe gives the same weights on the same machine and
 versions.
@@ -111,12 +111,16 @@ def main() -> None:
     """Train the controllers named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m reflexarc.reach.systems.train_controllers")
     parser.add_argument("names", nargs="+", metavar="NAME", help=", ".join(MODULES))
-    for name in parser.parse_args().names:
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write into FOLDER/NAME, not into models")
+    args = parser.parse_args()
+    for name in args.names:
         if name not in MODULES:
             raise UnknownNameError("controller", name, MODULES)
-        path = controller_path(name)
+        own = controller_path(name)
+        path = args.out / name / own.name if args.out else own
         started = time.perf_counter()
-        layers, error = train(name, read_recipe(path.parent / "recipe.yaml", MODULES[name].WIDTHS[0]))
+        layers, error = train(name, read_recipe(own.parent / "recipe.yaml", MODULES[name].WIDTHS[0]))
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_controller(path, layers)
         print(f"{path}: relative error {error:.4f}, {time.perf_counter() - started:.0f} s")
 
