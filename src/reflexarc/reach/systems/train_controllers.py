@@ -3,10 +3,10 @@
 
 Usage: python -m reflexarc.reach.systems.train_controllers NAME [NAME ...] [--out FOLDER]
 
-Reads models/density/NAME/recipe.yaml and writes controller.safetensors beside it, or into FOLDER/NAME. Inputs are drawn afresh from the
-recipe's box in each iteration, so there is no training set to overfit; they are scaled to unit range during training
-and the scaling becomes part of the first layer. The same recipe gives the same weights on the same machine and
-versions.
+Reads models/density/NAME/recipe.yaml and writes controller.safetensors beside it, or into FOLDER/NAME. Inputs are drawn
+afresh from the recipe's box in each iteration, so there is no training set to overfit; they are scaled to unit range
+during training and the scaling becomes part of the first layer. The same recipe gives the same weights on the same
+machine and versions.
 """
 
 import argparse
