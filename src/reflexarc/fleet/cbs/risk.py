@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans for a fleet whose summed risk stays within a budget: Delta-MAPF, in steps.
+
+Minimise the sum of costs such that no two agents meet and the risks of all edges driven and all steps waited sum to at
+most the budget (Parimi and Williams, arXiv 2509.08157). Agents share the budget freely. Three parts share the time:
+
+1. the root's knapsack (`risk_knapsack`): a lower bound, or the proof that the budget is too small;
+2. repair (`risk_repair`): a plan within the budget, soon, and better ones;
+3. the tree (`risk_tree`): a complete search that raises the bound until the plan is proved to be within the weight,
+   or finds a better one.
+
+Whichever part ends the search, the plan returned obeys the budget, or there is none and `status` says why.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from reflexarc.core.errors import ConfigError
+from reflexarc.fleet.cbs.risk_knapsack import price, share
+from reflexarc.fleet.cbs.risk_model import RiskModel, risk_model
+from reflexarc.fleet.cbs.risk_repair import Repair
+from reflexarc.fleet.cbs.risk_team import RiskTeam
+from reflexarc.fleet.cbs.risk_tree import RiskNode, RiskTree
+from reflexarc.fleet.cbs.tables import NO_CONSTRAINTS
+from reflexarc.fleet.cbs.team import OutOfTime
+from reflexarc.fleet.instances import Instance
+from reflexarc.fleet.plan import FleetPlan, Path_, step_path
+
+ROUNDING = 1e-9
+"""Sums of risks may exceed the budget by this much of 1 + budget."""
+TURN = 1.0
+"""Repair and tree take turns of this time. [s]"""
+REPAIR_SHARE = 0.3
+"""Time of a repair's turn over the tree's."""
+FIRST_SHARE = 0.5
+"""Share of the time in which a first plan is looked for before the tree begins."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskPlan(FleetPlan):
+    """A plan within a risk budget."""
+
+    model: RiskModel | None = None
+    budget: float = math.inf
+    least_risk: float = 0.0
+    """No plan has a smaller sum of risks than this."""
+
+    @property
+    def risk(self) -> float:
+        """Sum of risks."""
+        assert self.model is not None
+        return math.fsum(self.model.along([v for v, _ in path]) for path in self.paths)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan with its risks and budget, by which it can be judged."""
+        assert self.model is not None
+        content = FleetPlan.to_json(self)
+        content["risk"] = {
+            "budget": self.budget if math.isfinite(self.budget) else None,
+            "edges": self.model.edge.tolist(),
+            "wait": self.model.wait.tolist(),
+            "crossing": self.model.crossing,
+            "total": self.risk if self.solved else None,
+        }
+        return content
+
+
+def solve_risk_bounded(
+    instance: Instance,
+    risk: RiskModel | npt.ArrayLike,
+    budget: float,
+    time_limit: float = 60.0,
+    weight: float = 1.0,
+    seed: int = 0,
+    progress: Callable[[int, float], None] | None = None,
+) -> RiskPlan:
+    """Return a plan whose risks sum to at most `budget`, of cost at most `weight` times the optimum if time suffices.
+
+    Args:
+        instance: every edge takes one step.
+        risk: a model, or the risk per directed edge, shape (m,), with the model's defaults.
+        budget: on the sum of risks, >= 0; inf for none.
+        time_limit: [s]
+        weight: >= 1; 1 is optimal.
+        seed: of the repair.
+        progress: told the nodes expanded and the lower bound.
+
+    Raises:
+        ConfigError: risks, budget, time limit or weight that are not acceptable.
+    """
+    model = risk if isinstance(risk, RiskModel) else risk_model(instance.graph, risk)
+    if model.graph is not instance.graph:
+        raise ConfigError("the risks belong to another graph than the instance; nothing was planned")
+    if not budget >= 0.0:
+        raise ConfigError(f"risk budget {budget} must be a number >= 0; nothing was planned")
+    if not 0.0 < time_limit < 1e7:
+        raise ConfigError(f"time limit {time_limit} must be a time in seconds > 0")
+    if not 1.0 <= weight < 1e3:
+        raise ConfigError(f"weight {weight} must be >= 1 and < 1000")
+    began = time.perf_counter()
+    search = _Search(instance, model, budget, time_limit, weight, seed, progress)
+    paths, bound, status = search.run()
+    return RiskPlan(
+        instance, "risk", paths, bound, search.expanded, time.perf_counter() - began, status=status, model=model,
+        budget=float(budget), least_risk=float(search.team.safest.sum()),
+    )  # fmt: skip
+
+
+class _Search:
+    """Bound, repair and tree on one instance."""
+
+    def __init__(
+        self, instance: Instance, model: RiskModel, budget: float, time_limit: float, weight: float, seed: int,
+        progress: Callable[[int, float], None] | None,
+    ) -> None:  # fmt: skip
+        self.instance, self.weight, self.seed, self.progress = instance, weight, seed, progress
+        self.time_limit = time_limit
+        self.budget = budget + ROUNDING * (1.0 + budget)
+        self.team = RiskTeam(instance, model, self.budget, time_limit)
+        self.expanded = 0
+
+    def run(self) -> tuple[tuple[Path_, ...], float, str]:
+        """Return paths, lower bound and status."""
+        team, deadline = self.team, self.team.deadline
+        least = float(team.safest.sum())
+        if least > self.budget:
+            text = f"no plan: the safest paths risk {least:.6g} together even without the other agents"
+            return (), math.inf, text
+        fronts = [team.front(a, NO_CONSTRAINTS, ()) for a in range(team.count)]
+        known = [front for front in fronts if front is not None]
+        bound, _, _ = share(known, self.budget)
+        repair = Repair(
+            self.instance.graph, team.starts, team.goals, team.net, team.risks, team.steps, team.to_go, self.budget,
+            price(known, self.budget), self.seed,
+        )  # fmt: skip
+        if repair.first_plan(time.perf_counter() + FIRST_SHARE * self.time_limit):
+            repair.improve(min(deadline, time.perf_counter() + TURN), self.weight * bound)
+        best = repair.paths() if repair.within else None
+        cost = repair.soc if repair.within else None
+        tree = RiskTree(team, self.weight)
+        lower, proved = float(bound), False
+        if (cost is None or cost > self.weight * bound) and not tree.begin():
+            proved = True
+        turn = TURN
+        while not proved and (cost is None or cost > self.weight * lower + 1e-9):
+            now = time.perf_counter()
+            if now >= deadline:
+                break
+            team.most = None if cost is None else cost - 1
+            node = self._tree_turn(tree, min(deadline, now + turn), cost)
+            lower = max(lower, tree.lower_bound)
+            if node is not None:
+                best = [(p.vertices, p.edges) for p in node.paths if p is not None]
+                cost = node.cost
+                break
+            proved = tree.exhausted
+            if not proved and repair.planned:
+                repair.improve(min(deadline, time.perf_counter() + REPAIR_SHARE * turn), self.weight * lower)
+                if repair.within and (cost is None or repair.soc < cost):
+                    best, cost = repair.paths(), repair.soc
+            turn *= 1.5
+        self.expanded = tree.expanded
+        if cost is None or best is None:
+            if proved:
+                return (), math.inf, "there is no plan within the budget"
+            return (), lower, f"no plan within {self.time_limit:g} s"
+        lower = float(cost) if proved else min(lower, float(cost))
+        late = cost > self.weight * lower + 1e-9
+        status = (
+            f"not proved to be within {self.weight:g} of the optimum in {self.time_limit:g} s" if late else ""
+        )
+        return tuple(step_path(vertices.tolist()) for vertices, _ in best), lower, status
+
+    def _tree_turn(self, tree: RiskTree, until: float, known: int | None) -> RiskNode | None:
+        try:
+            return tree.search(until, known, self.progress)
+        except OutOfTime:
+            return None
