@@ -2,8 +2,9 @@
 r"""Judge a plan without trusting whoever made it; nothing of the planners is used here.
 
 Rules: starts, goals, times (from 0, strictly increasing), edges exist, edges take their time; in steps no two agents at
-one vertex and none changing places; in continuous time no two discs overlap. Between two events both discs move
-uniformly, so that with relative position p + v s the squared distance is a parabola,
+one vertex and none changing places, and a risk budget kept where there is one (`risk_rules`); in continuous time no two
+discs overlap. Between two events both discs move uniformly, so that with relative position p + v s the squared distance
+is a parabola,
 
     d^2(s) = p.p + 2 p.v s + v.v s^2,      smallest at s* = -p.v / v.v, cut to the interval,
 
@@ -13,6 +14,8 @@ which is exact, not sampled. An agent stands at its start before its path begins
 import math
 from dataclasses import dataclass
 from typing import Any
+
+from reflexarc.fleet.risk_rules import risk_words
 
 TIME_TOLERANCE = 1e-6
 """Rounding of durations in continuous time. [s]"""
@@ -25,7 +28,7 @@ class Finding:
     """One broken rule."""
 
     rule: str
-    """`agents`, `start`, `goal`, `time`, `edge`, `duration`, `vertex`, `swap` or `disc`."""
+    """`agents`, `start`, `goal`, `time`, `edge`, `duration`, `vertex`, `swap`, `disc`, `risk` or `cross`."""
     agents: tuple[int, ...]
     time: float
     text: str
@@ -51,7 +54,10 @@ def validate(plan: dict[str, Any], limit: int = 100) -> list[Finding]:
     if findings:
         return findings[:limit]
     if steps:
-        return _together_in_steps(paths, limit)
+        found = _together_in_steps(paths, limit)
+        if plan.get("risk") is not None:
+            found += [Finding(*words) for words in risk_words(plan, paths)]
+        return found[:limit]
     return _together_as_discs(paths, plan["positions"], float(plan["radius"]), limit)
 
 
