@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
@@ -49,6 +49,8 @@ class RiskPlan(FleetPlan):
     budget: float = math.inf
     least_risk: float = 0.0
     """No plan has a smaller sum of risks than this."""
+    first_seconds: float = math.inf
+    """When the first plan within the budget was known. [s]"""
 
     @property
     def risk(self) -> float:
@@ -78,6 +80,7 @@ def solve_risk_bounded(
     weight: float = 1.0,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> RiskPlan:
     """Return a plan whose risks sum to at most `budget`, of cost at most `weight` times the optimum if time suffices.
 
@@ -89,6 +92,7 @@ def solve_risk_bounded(
         weight: >= 1; 1 is optimal.
         seed: of the repair.
         progress: told the nodes expanded and the lower bound.
+        clock: of the limit and of the plan's seconds; `time.process_time` where a busy machine shall not count.
 
     Raises:
         ConfigError: risks, budget, time limit or weight that are not acceptable.
@@ -102,12 +106,64 @@ def solve_risk_bounded(
         raise ConfigError(f"time limit {time_limit} must be a time in seconds > 0")
     if not 1.0 <= weight < 1e3:
         raise ConfigError(f"weight {weight} must be >= 1 and < 1000")
-    began = time.perf_counter()
-    search = _Search(instance, model, budget, time_limit, weight, seed, progress)
+    began = clock()
+    search = _Search(instance, model, budget, time_limit, weight, seed, progress, clock)
     paths, bound, status = search.run()
     return RiskPlan(
-        instance, "risk", paths, bound, search.expanded, time.perf_counter() - began, status=status, model=model,
-        budget=float(budget), least_risk=float(search.team.safest.sum()),
+        instance, "risk", paths, bound, search.expanded, clock() - began, status=status, model=model,
+        budget=float(budget), least_risk=float(search.team.safest.sum()), first_seconds=search.first_at - began,
+    )  # fmt: skip
+
+
+class RiskRange(NamedTuple):
+    """Between what sums of risks a budget matters."""
+
+    low: float
+    """Smallest sum of risks of a plan that was found."""
+    bound: float
+    """No plan has a smaller one."""
+    high: float
+    """Sum of risks of the plan of fewest steps."""
+
+    def budget(self, share: float) -> float:
+        """Return the budget at a share of the range, 0 for the safest and 1 for the fastest plan."""
+        return self.low + share * (self.high - self.low)
+
+
+def risk_range(
+    instance: Instance,
+    model: RiskModel,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> RiskRange:
+    """Return the range of budgets of an instance; the two ends take half of the time each.
+
+    Args:
+        instance: every edge takes one step.
+        model: risks.
+        time_limit: [s]
+        seed: of the repair.
+        clock: of the limit.
+
+    Raises:
+        ConfigError: no plan was found in time.
+    """
+    team = RiskTeam(instance, model, math.inf, 0.5 * time_limit, clock)
+    bound = float(team.safest.sum())
+    repair = _repair(team, bound + ROUNDING * (1.0 + bound), math.inf, seed)
+    if not repair.first_plan(team.deadline):
+        raise ConfigError(f"no plan was found within {0.5 * time_limit:g} s, so there is no range of budgets")
+    repair.improve(team.deadline, math.inf)
+    low = max(float(repair.spent.sum()), bound)
+    fastest = solve_risk_bounded(instance, model, math.inf, 0.5 * time_limit, seed=seed, clock=clock)
+    return RiskRange(low, bound, max(fastest.risk if fastest.solved else low, low))
+
+
+def _repair(team: RiskTeam, budget: float, rate: float, seed: int) -> Repair:
+    return Repair(
+        team.instance.graph, team.starts, team.goals, team.net, team.risks, team.steps, team.to_go, budget, rate, seed,
+        team.clock,
     )  # fmt: skip
 
 
@@ -116,13 +172,19 @@ class _Search:
 
     def __init__(
         self, instance: Instance, model: RiskModel, budget: float, time_limit: float, weight: float, seed: int,
-        progress: Callable[[int, float], None] | None,
+        progress: Callable[[int, float], None] | None, clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self.instance, self.weight, self.seed, self.progress = instance, weight, seed, progress
         self.time_limit = time_limit
         self.budget = budget + ROUNDING * (1.0 + budget)
-        self.team = RiskTeam(instance, model, self.budget, time_limit)
+        self.team = RiskTeam(instance, model, self.budget, time_limit, clock)
         self.expanded = 0
+        self.first_at = math.inf
+        """When the first plan within the budget was known, by the clock."""
+
+    def _note(self, found: bool) -> None:
+        if found:
+            self.first_at = min(self.first_at, self.team.clock())
 
     def run(self) -> tuple[tuple[Path_, ...], float, str]:
         """Return paths, lower bound and status."""
@@ -134,12 +196,11 @@ class _Search:
         fronts = [team.front(a, NO_CONSTRAINTS, ()) for a in range(team.count)]
         known = [front for front in fronts if front is not None]
         bound, _, _ = share(known, self.budget)
-        repair = Repair(
-            self.instance.graph, team.starts, team.goals, team.net, team.risks, team.steps, team.to_go, self.budget,
-            price(known, self.budget), self.seed,
-        )  # fmt: skip
-        if repair.first_plan(time.perf_counter() + FIRST_SHARE * self.time_limit):
-            repair.improve(min(deadline, time.perf_counter() + TURN), self.weight * bound)
+        repair = _repair(team, self.budget, price(known, self.budget), self.seed)
+        if repair.first_plan(self.team.clock() + FIRST_SHARE * self.time_limit):
+            repair.improve(min(deadline, self.team.clock() + TURN), math.inf)
+            self._note(repair.within)
+            repair.improve(min(deadline, self.team.clock() + TURN), self.weight * bound)
         best = repair.paths() if repair.within else None
         cost = repair.soc if repair.within else None
         tree = RiskTree(team, self.weight)
@@ -148,7 +209,7 @@ class _Search:
             proved = True
         turn = TURN
         while not proved and (cost is None or cost > self.weight * lower + 1e-9):
-            now = time.perf_counter()
+            now = self.team.clock()
             if now >= deadline:
                 break
             team.most = None if cost is None else cost - 1
@@ -157,12 +218,14 @@ class _Search:
             if node is not None:
                 best = [(p.vertices, p.edges) for p in node.paths if p is not None]
                 cost = node.cost
+                self._note(True)
                 break
             proved = tree.exhausted
             if not proved and repair.planned:
-                repair.improve(min(deadline, time.perf_counter() + REPAIR_SHARE * turn), self.weight * lower)
+                repair.improve(min(deadline, self.team.clock() + REPAIR_SHARE * turn), self.weight * lower)
                 if repair.within and (cost is None or repair.soc < cost):
                     best, cost = repair.paths(), repair.soc
+                    self._note(True)
             turn *= 1.5
         self.expanded = tree.expanded
         if cost is None or best is None:

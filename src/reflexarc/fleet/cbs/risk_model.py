@@ -183,12 +183,18 @@ def _touch(a, b, c, d, chained):
     if chained:
         return abs(cross) <= TOUCH * size and ux * vx + uy * vy < 0.0
     wx, wy = c[0] - a[0], c[1] - a[1]
-    if abs(cross) > TOUCH * size:
+    if size > 0.0 and abs(cross) > TOUCH * size:
         s, t = (wx * vy - wy * vx) / cross, (wx * uy - wy * ux) / cross
         return -TOUCH <= s <= 1.0 + TOUCH and -TOUCH <= t <= 1.0 + TOUCH
-    if abs(ux * wy - uy * wx) > TOUCH * (ux * ux + uy * uy) + TOUCH:
-        return False
     length = ux * ux + uy * uy
+    if length == 0.0:  # two vertices at one place
+        length = vx * vx + vy * vy
+        if length == 0.0:
+            return abs(wx) + abs(wy) <= TOUCH
+        s = -(wx * vx + wy * vy) / length
+        return abs(vx * wy - vy * wx) <= TOUCH * length + TOUCH and -TOUCH <= s <= 1.0 + TOUCH
+    if abs(ux * wy - uy * wx) > TOUCH * length + TOUCH:
+        return False
     s0 = (wx * ux + wy * uy) / length
     s1 = s0 + (vx * ux + vy * uy) / length
     return max(s0, s1) >= -TOUCH and min(s0, s1) <= 1.0 + TOUCH

@@ -9,7 +9,7 @@ is judged against a lower bound elsewhere.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numba
 import numpy as np
@@ -175,11 +175,12 @@ class Repair:
         budget: float,
         price: float,
         seed: int,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         count = len(starts)
         self.starts, self.goals = np.array(starts, dtype=np.int32), np.array(goals, dtype=np.int32)
         self.net, self.risks, self.steps, self.to_go = net, risks, steps, to_go
-        self.budget, self.price = budget, price
+        self.budget, self.price, self.clock = budget, price, clock
         self.rng = np.random.default_rng(seed)
         shortest = steps[np.arange(count), self.starts]
         horizon = int(2 * shortest.max() + graph.vertices**0.5 + 2 * count + 32)
@@ -221,7 +222,7 @@ class Repair:
         """Look for any plan, agents one after the other in random orders; false if time was up. [s]"""
         count = len(self.starts)
         order = np.argsort(-self.steps[np.arange(count), self.starts], kind="stable").astype(np.int32)
-        while time.perf_counter() < deadline:
+        while self.clock() < deadline:
             self.tried += 1
             if self._replan(order, False, self._draw_price()):
                 return True
@@ -231,7 +232,7 @@ class Repair:
     def improve(self, deadline: float, target: float) -> None:
         """Plan groups again until the plan is within its budget and costs at most `target`, or time is up. [s]"""
         count = len(self.starts)
-        while not (self.within and self.soc <= target) and time.perf_counter() < deadline:
+        while not (self.within and self.soc <= target) and self.clock() < deadline:
             size = int(self.rng.integers(1, min(GROUP, count) + 1))
             group = (
                 self._near(size) if self.rng.random() < 0.6 else self.rng.choice(count, size, replace=False)

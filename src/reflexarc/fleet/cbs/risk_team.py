@@ -6,7 +6,7 @@ which exclude each other. Target: a stands at its goal x for good when b comes b
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numba
@@ -40,8 +40,15 @@ class RiskPath(NamedTuple):
 class RiskTeam:
     """What all nodes of a search share."""
 
-    def __init__(self, instance: Instance, model: RiskModel, budget: float, time_limit: float) -> None:
-        self.instance, self.model, self.budget = instance, model, budget
+    def __init__(
+        self,
+        instance: Instance,
+        model: RiskModel,
+        budget: float,
+        time_limit: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.instance, self.model, self.budget, self.clock = instance, model, budget, clock
         graph = instance.graph
         self.starts, self.goals = instance.starts, instance.goals
         self.count = instance.agents
@@ -51,7 +58,7 @@ class RiskTeam:
         own = np.arange(self.count)
         self.fewest = self.steps[own, self.starts].astype(np.int64)
         self.safest = self.to_go[own, self.starts]
-        self.deadline = time.perf_counter() + time_limit
+        self.deadline = clock() + time_limit
         self.most: int | None = None
         """Sums of steps above this are of no interest."""
         self._fronts: dict[tuple[int, bytes, tuple[Parked, ...]], Front | None] = {}
@@ -59,7 +66,7 @@ class RiskTeam:
 
     def check_time(self) -> None:
         """Raise `OutOfTime` if the limit is reached."""
-        if time.perf_counter() > self.deadline:
+        if self.clock() > self.deadline:
             raise OutOfTime
 
     def _lengthen(self, horizon: int) -> None:

@@ -16,7 +16,6 @@ cheap as its node with fewer meetings lends it its paths (bypass).
 
 import heapq
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -139,17 +138,15 @@ class RiskTree:
         until: float,
         known: int | None = None,
         progress: Callable[[int, float], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> RiskNode | None:
         """Return a node without meetings within the bound, None if time was up or there is none (see `exhausted`).
 
         It may be called again to go on.
 
         Args:
-            until: when to stop, by `clock`.
+            until: when to stop, by the team's clock.
             known: sum of steps of a plan that is known; the search ends once it is proved to be within the bound.
             progress: told the nodes expanded and the lower bound.
-            clock: seconds.
         """
         while (lower := self._smallest()) is not None:
             self.lower_bound = max(self.lower_bound, lower)
@@ -158,7 +155,7 @@ class RiskTree:
             node = self._pop()
             if not len(node.meetings) and node.cost <= self.weight * self.lower_bound + EPS:
                 return node
-            if clock() > until:
+            if self.team.clock() > until:
                 self._push(node)
                 return None
             self.expanded += 1
