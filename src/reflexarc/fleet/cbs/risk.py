@@ -33,8 +33,8 @@ from reflexarc.fleet.plan import FleetPlan, Path_, step_path
 
 ROUNDING = 1e-9
 """Sums of risks may exceed the budget by this much of 1 + budget."""
-TURN = 1.0
-"""Repair and tree take turns of this time. [s]"""
+TURN = 0.25
+"""Repair and tree take turns, the first ones of this time, later ones longer. [s]"""
 REPAIR_SHARE = 0.3
 """Time of a repair's turn over the tree's."""
 FIRST_SHARE = 0.5
