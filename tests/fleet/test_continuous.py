@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from reflexarc.core.errors import ConfigError
+from reflexarc.fleet.cbs import compile_kernels
 from reflexarc.fleet.cbs.continuous import solve_continuous
 from reflexarc.fleet.cbs.optimal import solve_optimal
 from reflexarc.fleet.cbs.sipp import safe_interval_path, times_to
@@ -14,6 +15,12 @@ from reflexarc.fleet.instances import make_instance
 from reflexarc.fleet.validator import validate
 
 from .problems import random_grid_instance, random_roadmap_instance
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    compile_kernels("ccbs")
+    compile_kernels("cbs")
 
 
 def judged(plan):

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
+from reflexarc.fleet.cbs import compile_kernels
 from reflexarc.fleet.cbs.cover import Cover
 from reflexarc.fleet.cbs.optimal import CbsOptions, solve_optimal
 from reflexarc.fleet.cbs.tables import NO_CONSTRAINTS
@@ -30,6 +31,11 @@ VARIANTS = [
     CbsOptions(symmetry=False, heuristic="none"),
     CbsOptions(symmetry=False, bypass=False, heuristic="none", disjoint=True),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    compile_kernels("cbs")
 
 
 def judged(plan):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from reflexarc.core.errors import ConfigError
-from reflexarc.fleet.cbs import SOLVERS, solve
+from reflexarc.fleet.cbs import SOLVERS, compile_kernels, solve
 from reflexarc.fleet.cbs.bounded import solve_bounded
 from reflexarc.fleet.cbs.lacam import solve_large
 from reflexarc.fleet.cbs.optimal import solve_optimal
@@ -17,6 +17,12 @@ from reflexarc.fleet.validator import validate
 from .problems import CROSS, LINE, LINE_WITH_POCKET, benchmark, joint_optimum, random_grid_instance
 
 STEP_SOLVERS = ("cbs", "eecbs", "lacam")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    for solver in STEP_SOLVERS:
+        compile_kernels(solver)
 
 
 def judged(plan):
@@ -83,8 +89,6 @@ def test_more_time_makes_a_large_fleets_plan_cheaper_and_never_cheaper_than_the_
     rng = np.random.default_rng(4)
     starts, goals = (rng.choice(64, 14, replace=False).tolist() for _ in range(2))
     instance = make_instance(graph, starts, goals)
-    solve_large(instance, 30.0, first_only=True)  # with a cold cache these two compile what is timed below
-    solve_large(instance, 1.0)
     first = judged(solve_large(instance, 1.0, first_only=True))
     later = judged(solve_large(instance, 1.0))
     best = judged(solve_optimal(instance, 30.0))

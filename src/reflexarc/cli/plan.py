@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     with _Progress(quiet=args.json, solver=args.solver) as progress:
         seed = _whole(args.seed, "--seed", 0)
+        progress.say("compiling, once after installation")
         plan = solve(instance, args.solver, limit, weight, seed, args.first, progress)
     findings = validate(plan.to_json()) if plan.solved else []
     figures = {
@@ -172,9 +173,12 @@ class _Progress:
         return self
 
     def __call__(self, first: int, second: float) -> None:
+        one, two = self._names
+        self.say(f"{first} {one}, {two} {second:.10g}")
+
+    def say(self, text: str) -> None:
         if self._shown:
-            one, two = self._names
-            print(f"\r{first} {one}, {two} {second:.10g}\x1b[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self._shown:

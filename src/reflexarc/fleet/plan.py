@@ -9,7 +9,7 @@ in discrete and seconds in continuous time.
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from reflexarc.fleet.instances import Instance
 
 FORMAT = "reflexarc fleet plan 1"
 Path_ = tuple[tuple[int, float], ...]
+Clock = Callable[[], float]
+"""Seconds that pass: of the wall, or of the processor where a busy machine shall not count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +36,7 @@ class FleetPlan:
     expanded: int
     """Nodes of the upper level that were expanded."""
     seconds: float
-    """Wall time without compilation if that was done before. [s]"""
+    """Time of the search by the clock it was given; compilation comes before. [s]"""
     continuous: bool = False
     """Whether time is continuous and agents are discs."""
     status: str = ""

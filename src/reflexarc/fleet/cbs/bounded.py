@@ -24,7 +24,7 @@ from reflexarc.fleet.cbs.conflicts import AT_TARGET, count_pairs, find_conflicts
 from reflexarc.fleet.cbs.tables import NO_CONSTRAINTS
 from reflexarc.fleet.cbs.team import OutOfTime, Parked, Route, Team, matrix_of, replace_row
 from reflexarc.fleet.instances import Instance
-from reflexarc.fleet.plan import FleetPlan, step_path
+from reflexarc.fleet.plan import Clock, FleetPlan, step_path
 
 ROOT_SWEEPS = 8
 """Rounds in which agents in conflict are planned once more before the search begins."""
@@ -253,6 +253,7 @@ def solve_bounded(
     weight: float = 1.2,
     time_limit: float = 60.0,
     progress: Callable[[int, int], None] | None = None,
+    clock: Clock = time.perf_counter,
 ) -> FleetPlan:
     """Return a plan of cost at most `weight` times the lower bound returned with it.
 
@@ -261,9 +262,10 @@ def solve_bounded(
         weight: >= 1.
         time_limit: [s]
         progress: told the nodes expanded and the lower bound.
+        clock: of the limit and of the plan's seconds.
     """
-    began = time.perf_counter()
-    team = Team(instance, time_limit)
+    began = clock()
+    team = Team(instance, time_limit, clock)
     search = BoundedSearch(team, weight)
     node, status = None, ""
     try:
@@ -273,7 +275,7 @@ def solve_bounded(
     except OutOfTime:
         status = f"no plan within {time_limit:g} s"
     paths = () if node is None else tuple(step_path(route.path.tolist()) for route in node.routes)
-    seconds = time.perf_counter() - began
+    seconds = clock() - began
     return FleetPlan(
         instance, "eecbs", paths, float(search.lower_bound), search.expanded, seconds, status=status
     )

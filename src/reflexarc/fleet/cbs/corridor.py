@@ -94,6 +94,7 @@ def earliest_arrival(
     tail: int,
     head: int,
     cap: int,
+    away: np.ndarray,
     steps: np.ndarray,
     constraints: np.ndarray,
     net: Net,
@@ -109,6 +110,7 @@ def earliest_arrival(
         tail: start of an edge that may not be used, -1 if none.
         head: end of that edge.
         cap: answers of this and later do not differ.
+        away: steps to `target` from every vertex, shape (n,).
         steps: steps to the goal, shape (n,).
         constraints: shape (k, 4).
         net: the graph.
@@ -129,7 +131,9 @@ def earliest_arrival(
             for e in range(net.first[v] - 1, net.first[v + 1]):
                 wait = e < net.first[v]
                 u = v if wait else net.head[e]
-                if u == inner or scratch.seen[t + 1, u] == call or (v == tail and u == head):
+                if t + 1 + away[u] >= cap or scratch.seen[t + 1, u] == call:
+                    continue
+                if u == inner or (v == tail and u == head):
                     continue
                 if (not wait and scratch.edge[t, e] == call) or not allowed(t + 1, u, scratch):
                     continue

@@ -19,7 +19,7 @@ from reflexarc.fleet.cbs.pibt import NOBODY, next_configuration
 from reflexarc.fleet.cbs.repair import improve
 from reflexarc.fleet.graph import steps_to
 from reflexarc.fleet.instances import Instance
-from reflexarc.fleet.plan import FleetPlan, step_path
+from reflexarc.fleet.plan import Clock, FleetPlan, step_path
 
 NOISE = 1024
 """Random numbers that break the ties of one step."""
@@ -50,8 +50,8 @@ class _Config:
 class Lacam:
     """The search over configurations."""
 
-    def __init__(self, instance: Instance, distance: np.ndarray, seed: int) -> None:
-        graph = instance.graph
+    def __init__(self, instance: Instance, distance: np.ndarray, seed: int, clock: Clock) -> None:
+        graph, self.clock = instance.graph, clock
         self.first, self.head = graph.first, graph.head
         self.goals = np.array(instance.goals, dtype=np.int32)
         self.starts = np.array(instance.starts, dtype=np.int32)
@@ -69,12 +69,12 @@ class Lacam:
         """Search until the first plan, which `goal` then ends; false if time was up before.
 
         Args:
-            deadline: by `time.perf_counter`. [s]
+            deadline: by the clock. [s]
             progress: told the configurations expanded and the smallest steps left.
         """
         goal_key = self.goals.tobytes()
         while self._open:
-            if time.perf_counter() > deadline:
+            if self.clock() > deadline:
                 return False
             node = self._open[-1]
             if node.vertices.tobytes() == goal_key:
@@ -158,6 +158,7 @@ def solve_large(
     seed: int = 0,
     first_only: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    clock: Clock = time.perf_counter,
 ) -> FleetPlan:
     """Return a plan for many agents, and make it cheaper until time is up.
 
@@ -167,22 +168,21 @@ def solve_large(
         seed: of ties and neighbourhoods.
         first_only: return the first plan.
         progress: told the configurations expanded and the steps left; later the repairs and the sum of costs.
+        clock: of the limit and of the plan's seconds.
     """
-    began = time.perf_counter()
+    began = clock()
     deadline = began + time_limit
     distance = steps_to(instance.graph, instance.goals)
     bound = float(sum(int(distance[a, s]) for a, s in enumerate(instance.starts)))
-    search = Lacam(instance, distance, seed)
+    search = Lacam(instance, distance, seed, clock)
     exhausted = search.search(deadline, progress)
     if search.goal is None:
         status = "there is no plan" if exhausted else f"no plan within {time_limit:g} s"
-        return FleetPlan(
-            instance, "lacam", (), bound, search.expanded, time.perf_counter() - began, status=status
-        )
+        return FleetPlan(instance, "lacam", (), bound, search.expanded, clock() - began, status=status)
     paths = search.plan()
     repairs = 0
     if not first_only:
-        paths, repairs = improve(instance, paths, distance, deadline, seed, bound, progress)
+        paths, repairs = improve(instance, paths, distance, deadline, seed, bound, progress, clock)
     timed = tuple(step_path(row) for row in paths.tolist())
-    seconds = time.perf_counter() - began
+    seconds = clock() - began
     return FleetPlan(instance, "lacam", timed, bound, search.expanded + repairs, seconds)

@@ -4,8 +4,7 @@ r"""One agent's search through space and time, and its multi-valued decision dia
 States (t, v) are expanded in order of f = t + h(v), with h the steps to the goal, until every state with f up to the
 smallest cost c* is known. All paths of cost c* that keep the constraints then form the MDD (Sharon et al. 2013): level
 t holds the vertices at which such a path may be at step t. The path handed out is the one through the MDD that meets
-the fewest other agents, by dynamic programming over its levels, so ties are broken exactly and not by chance. Bounded
-suboptimal search does the same over all states with f <= B, where B >= c* is its bound.
+the fewest other agents, by dynamic programming over its levels, so ties are broken exactly and not by chance.
 
 The last step of a path is a drive into the goal, never a wait at it: cost is the time of the arrival for good.
 """
@@ -18,7 +17,6 @@ from reflexarc.fleet.cbs.tables import (
     INFEASIBLE,
     TOO_SHORT,
     allowed,
-    count_others,
     enter_constraints,
 )
 
@@ -178,131 +176,60 @@ def decision_diagram(start, goal, cost, net, scratch):
 
 
 @numba.njit(cache=True)
-def _meets(t, u, v, e, net, scratch):
-    """Return how many other agents a step from `u` at `t` over edge `e` (negative: a wait) to `v` meets."""
-    count = scratch.used[t + 1, v] + (1 if scratch.parked[v] <= t + 1 else 0)
-    if e >= 0 and net.opposite[e] >= 0:
-        count += scratch.used_edge[t, net.opposite[e]]
-    return count
-
-
-@numba.njit(cache=True)
-def _meets_parked(goal, cost, scratch):
-    """Return how many agents pass the goal after `cost`."""
-    count = 0
-    for t in range(cost + 1, scratch.used.shape[0]):
-        count += scratch.used[t, goal]
-    return count
-
-
-@numba.njit(cache=True)
-def best_path(first, nodes, edge_first, edge_to, agent, paths, costs, net, scratch):
-    """Return the path through an MDD that meets the fewest other agents, and how many it meets."""
-    count_others(agent, paths, costs, 1, net, scratch)
-    cost = first.shape[0] - 2
-    total = np.full(nodes.shape[0], FOREVER, dtype=np.int32)
-    parent = np.zeros(nodes.shape[0], dtype=np.int32)
-    total[0] = scratch.used[0, nodes[0]]
-    for t in range(cost):
-        for k in range(first[t], first[t + 1]):
-            u = nodes[k]
-            for j in range(edge_first[k], edge_first[k + 1]):
-                i = edge_to[j]
-                v = nodes[i]
-                e = -1
-                if u != v:
-                    for x in range(net.first[u], net.first[u + 1]):
-                        if net.head[x] == v:
-                            e = x
-                meets = total[k] + _meets(t, u, v, e, net, scratch)
-                if meets < total[i]:
-                    total[i] = meets
-                    parent[i] = k
-    path = np.empty(cost + 1, dtype=np.int32)
-    k = nodes.shape[0] - 1
-    meets = total[k] + _meets_parked(nodes[k], cost, scratch)
-    for t in range(cost, -1, -1):
-        path[t] = nodes[k]
-        k = parent[k]
-    count_others(agent, paths, costs, -1, net, scratch)
-    return path, meets
-
-
-@numba.njit(cache=True)
-def bounded_path(start, goal, steps, constraints, weight, agent, paths, costs, net, scratch):
-    """Return the path of cost at most weight c* that meets the fewest other agents, the cheapest of those.
+def cheapest_path(start, goal, steps, constraints, agent, paths, costs, net, scratch):
+    """Return the smallest cost, the MDD of that cost, and the path through it that meets the fewest other agents.
 
     Args:
         start: vertex at time 0.
         goal: vertex to end at.
         steps: steps to the goal from every vertex, shape (n,), int32.
         constraints: shape (k, 4), int32.
-        weight: >= 1.
         agent: whose path it is.
-        paths: vertex per agent and step of all agents.
+        paths: vertex per agent and step of all agents; each stands at its last vertex to the end of its row.
         costs: steps of each path; negative where there is none yet.
         net: the graph.
         scratch: tables.
 
     Returns:
-        c*, `INFEASIBLE` or `TOO_SHORT`; the path; how many agents it meets.
+        The cost, `INFEASIBLE` or `TOO_SHORT`; the four arrays of the MDD as `decision_diagram` returns them; the path.
+        The arrays are empty where there is no cost.
     """
-    least, latest = smallest_cost(start, goal, steps, constraints, net, scratch)
-    horizon = scratch.seen.shape[0] - 1
-    if least <= 0:
-        path = np.empty(1, dtype=np.int32)
-        path[0] = start
-        count_others(agent, paths, costs, 1, net, scratch)
-        meets = _meets_parked(goal, 0, scratch)
-        count_others(agent, paths, costs, -1, net, scratch)
-        return least, path, meets
-    bound = min(int(weight * least + 1e-9), latest, horizon)
-    earliest, latest, still, late_from = enter_constraints(constraints, goal, steps, net, scratch)
+    cost, _ = smallest_cost(start, goal, steps, constraints, net, scratch)
+    if cost < 0:
+        none = np.empty(0, dtype=np.int32)
+        return cost, none, none, none, none, none
+    first, nodes, edge_first, edge_to = decision_diagram(start, goal, cost, net, scratch)
     call = scratch.call[0]
-    count_others(agent, paths, costs, 1, net, scratch)
-    tail = np.zeros(horizon + 2, dtype=np.int32)
-    for t in range(horizon, -1, -1):
-        tail[t] = tail[t + 1] + scratch.used[t, goal]
-    n = steps.shape[0]
-    here, there = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    here[0] = start
-    width = 1
-    scratch.seen[0, start] = call
-    scratch.value[0, start] = scratch.used[0, start]
-    best, best_time, best_from = FOREVER, -1, -1
-    for t in range(bound):
-        wider = 0
-        for k in range(width):
-            v = here[k]
-            so_far = scratch.value[t, v]
-            if so_far >= best:
-                continue
-            for e in range(net.first[v] - 1, net.first[v + 1]):
-                wait = e < net.first[v]
-                u = v if wait else net.head[e]
-                to_go = scratch.late[u] if t + 1 >= late_from else steps[u]
-                if t + 1 + to_go > bound or (not wait and scratch.edge[t, e] == call):
-                    continue
-                if not allowed(t + 1, u, scratch):
-                    continue
-                meets = so_far + _meets(t, v, u, -1 if wait else e, net, scratch)
-                if u == goal and not wait and t + 1 >= earliest and meets + tail[t + 2] < best:
-                    best, best_time, best_from = meets + tail[t + 2], t + 1, v
-                if scratch.seen[t + 1, u] != call:
-                    scratch.seen[t + 1, u] = call
-                    there[wider] = u
-                    wider += 1
-                elif meets >= scratch.value[t + 1, u]:
-                    continue
-                scratch.value[t + 1, u] = meets
-                scratch.link[t + 1, u] = v
-        here, there = there, here
-        width = wider
-    path = np.empty(best_time + 1, dtype=np.int32)
-    path[best_time] = goal
-    v = best_from
-    for t in range(best_time - 1, -1, -1):
-        path[t] = v
-        v = scratch.link[t, v]
-    count_others(agent, paths, costs, -1, net, scratch)
-    return least, path, best
+    at_node = np.zeros(nodes.shape[0], dtype=np.int32)
+    at_edge = np.zeros(edge_to.shape[0], dtype=np.int32)
+    width = paths.shape[1]
+    for k in range(paths.shape[0]):
+        if k == agent or costs[k] < 0:
+            continue
+        for t in range(cost + 1):
+            v = paths[k, min(t, width - 1)]
+            if scratch.mark[t, v] == call:
+                at_node[scratch.value[t, v]] += 1
+            if t < min(cost, costs[k]):
+                u = paths[k, t + 1]
+                if u != v and scratch.mark[t, u] == call and scratch.mark[t + 1, v] == call:
+                    i, j = scratch.value[t, u], scratch.value[t + 1, v]
+                    for e in range(edge_first[i], edge_first[i + 1]):
+                        if edge_to[e] == j:
+                            at_edge[e] += 1
+    total = np.full(nodes.shape[0], FOREVER, dtype=np.int32)
+    parent = np.zeros(nodes.shape[0], dtype=np.int32)
+    total[0] = at_node[0]
+    for k in range(first[cost]):
+        for e in range(edge_first[k], edge_first[k + 1]):
+            i = edge_to[e]
+            meets = total[k] + at_node[i] + at_edge[e]
+            if meets < total[i]:
+                total[i] = meets
+                parent[i] = k
+    path = np.empty(cost + 1, dtype=np.int32)
+    k = nodes.shape[0] - 1
+    for t in range(cost, -1, -1):
+        path[t] = nodes[k]
+        k = parent[k]
+    return cost, first, nodes, edge_first, edge_to, path

@@ -29,7 +29,7 @@ from reflexarc.fleet.cbs.mutex import EARLY, INDEPENDENT
 from reflexarc.fleet.cbs.tables import FOREVER, NO_CONSTRAINTS
 from reflexarc.fleet.cbs.team import OutOfTime, Parked, Route, Team, matrix_of, replace_row
 from reflexarc.fleet.instances import Instance
-from reflexarc.fleet.plan import FleetPlan, step_path
+from reflexarc.fleet.plan import Clock, FleetPlan, step_path
 
 PAIR_NODES = 24
 """Nodes of the search for what a pair needs; beyond, its lower bound counts."""
@@ -51,15 +51,21 @@ class CbsOptions:
 class Node:
     """A node of the constraint tree."""
 
-    __slots__ = ("conflicts", "cost", "f", "informed", "pairs", "parked", "routes", "rows")
+    __slots__ = ("conflicts", "cost", "costs", "f", "informed", "pairs", "parked", "paths", "routes", "rows")
 
     def __init__(
-        self, routes: list[Route], rows: list[np.ndarray], parked: tuple[Parked, ...], conflicts: np.ndarray
+        self,
+        routes: list[Route],
+        matrix: tuple[np.ndarray, np.ndarray],
+        rows: list[np.ndarray],
+        parked: tuple[Parked, ...],
+        conflicts: np.ndarray,
     ) -> None:
         self.routes, self.rows, self.parked = routes, rows, parked
+        self.paths, self.costs = matrix
         self.conflicts = conflicts
         self.pairs = int(count_pairs(conflicts))
-        self.cost = sum(route.cost for route in routes)
+        self.cost = int(self.costs.sum())
         self.f = self.cost
         self.informed = False
 
@@ -91,7 +97,7 @@ class ConstraintTree:
             routes.append(route)
             paths, costs = replace_row(paths, costs, k, route)
         conflicts = find_conflicts(np.arange(count, dtype=np.int32), paths, costs, True)
-        return Node(routes, [NO_CONSTRAINTS] * count, (), conflicts)
+        return Node(routes, (paths, costs), [NO_CONSTRAINTS] * count, (), conflicts)
 
     def search(
         self, root: Node, node_limit: int | None = None, progress: Callable[[int, int], None] | None = None
@@ -160,8 +166,9 @@ class ConstraintTree:
         if weight is None:
             tree = ConstraintTree(self.team, [self.agents[i], self.agents[j]], self.options)
             routes = [first, second]
-            conflicts = find_conflicts(np.arange(2, dtype=np.int32), *matrix_of(routes), True)
-            root = Node(routes, [node.rows[i], node.rows[j]], node.parked, conflicts)
+            matrix = matrix_of(routes)
+            conflicts = find_conflicts(np.arange(2, dtype=np.int32), *matrix, True)
+            root = Node(routes, matrix, [node.rows[i], node.rows[j]], node.parked, conflicts)
             tree.search(root, PAIR_NODES)
             weight = FOREVER if tree.lower_bound >= FOREVER else max(1, tree.lower_bound - root.cost)
             self.team.weights[key] = weight
@@ -184,7 +191,8 @@ class ConstraintTree:
                     made.f = max(made.f, node.f)
                     self._push(made)
                 return
-            node.routes, node.conflicts, node.pairs = made.routes, made.conflicts, made.pairs
+            node.routes, node.paths, node.costs = made.routes, made.paths, made.costs
+            node.conflicts, node.pairs = made.conflicts, made.pairs
             if not len(node.conflicts):
                 node.f = max(node.f, node.cost)
                 self._push(node)
@@ -208,7 +216,7 @@ class ConstraintTree:
                 for k, route in enumerate(node.routes)
                 if k != at.agent and k not in changed and (route.path[at.time :] == at.vertex).any()
             ]
-        paths, costs = matrix_of(node.routes)
+        paths, costs = node.paths, node.costs
         routes = list(node.routes)
         for k in changed:
             route = self.team.plan(self.agents[k], rows[k], parked, paths, costs, k)
@@ -218,7 +226,7 @@ class ConstraintTree:
             paths, costs = replace_row(paths, costs, k, route)
         moved = np.array(changed, dtype=np.int32)
         fresh = find_conflicts(moved, paths, costs, True)
-        return Node(routes, rows, parked, with_replaced(node.conflicts, moved, fresh))
+        return Node(routes, (paths, costs), rows, parked, with_replaced(node.conflicts, moved, fresh))
 
     def _split(self, node: Node) -> tuple[splits.Child, splits.Child]:
         """Choose a conflict and how to split on it."""
@@ -280,6 +288,7 @@ def solve_optimal(
     time_limit: float = 60.0,
     options: CbsOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
+    clock: Clock = time.perf_counter,
 ) -> FleetPlan:
     """Return a plan with the smallest sum of costs, or none and a lower bound when time runs out.
 
@@ -288,9 +297,10 @@ def solve_optimal(
         time_limit: [s]
         options: which parts of the search are on.
         progress: told the nodes expanded and the lower bound.
+        clock: of the limit and of the plan's seconds.
     """
-    began = time.perf_counter()
-    team = Team(instance, time_limit)
+    began = clock()
+    team = Team(instance, time_limit, clock)
     tree = ConstraintTree(team, range(instance.agents), options or CbsOptions(), Cover())
     node, status = None, ""
     try:
@@ -304,7 +314,7 @@ def solve_optimal(
         status = f"no plan within {time_limit:g} s"
     paths = () if node is None else tuple(step_path(route.path.tolist()) for route in node.routes)
     bound = float(tree.lower_bound)
-    return FleetPlan(instance, "cbs", paths, bound, tree.expanded, time.perf_counter() - began, status=status)
+    return FleetPlan(instance, "cbs", paths, bound, tree.expanded, clock() - began, status=status)
 
 
 def _pairs(conflicts: np.ndarray) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from reflexarc.fleet.cbs.tables import (
     net_of,
 )
 from reflexarc.fleet.instances import Instance
+from reflexarc.fleet.plan import Clock
 
 GROUP = 8
 """Agents planned again together."""
@@ -193,6 +194,7 @@ def improve(
     seed: int,
     bound: float,
     progress: Callable[[int, int], None] | None = None,
+    clock: Clock = time.perf_counter,
 ) -> tuple[np.ndarray, int]:
     """Return a plan that costs no more, and the number of repairs tried.
 
@@ -200,10 +202,11 @@ def improve(
         instance: the agents.
         paths: a plan, vertex per agent and step.
         distance: steps to the goal, shape (agents, n).
-        deadline: by `time.perf_counter`. [s]
+        deadline: by `clock`. [s]
         seed: of the neighbourhoods.
         bound: sum of costs at which there is nothing left to do.
         progress: told the repairs tried and the sum of costs.
+        clock: of the deadline.
     """
     rng = np.random.default_rng(seed)
     agents, width = paths.shape
@@ -220,7 +223,7 @@ def improve(
     group = np.empty(GROUP, dtype=np.int32)
     worth = np.ones(2)
     total, tried = int(costs.sum()), 0
-    while total > bound and time.perf_counter() < deadline:
+    while total > bound and clock() < deadline:
         way = int(rng.random() * worth.sum() > worth[0])
         delay = costs - shortest
         size = min(GROUP, agents)

@@ -4,6 +4,9 @@
 A vertex constraint forbids being at a vertex in [from, to), an edge constraint to start onto an edge in [from, to).
 Between its forbidden times a vertex has safe intervals; a state is a vertex in one of them, reached as early as can be,
 because waiting within the interval costs nothing but time.
+
+Duties are drives that must be part of the path: onto edge e at a time in [from, to), one after the other. The search
+then runs in layers, one per duty done, and only such a drive leads from one layer to the next.
 """
 
 import heapq
@@ -95,49 +98,93 @@ def safe_interval_path(start, goal, to_go, first, head, duration, places, place_
     Returns:
         Vertex and time of every state, and the time at which each vertex but the last is left.
     """
+    none, spans = np.empty(0, dtype=np.int64), np.empty((0, 2))
+    goes, floor = to_go.reshape((1, -1)), np.zeros(1)
+    return path_with_duties(
+        start, goal, goes, floor, first, head, duration, places, place_spans, ways, way_spans, none, spans
+    )
+
+
+@numba.njit(cache=True)
+def path_with_duties(
+    start, goal, to_go, floor, first, head, duration, places, place_spans, ways, way_spans, duties, duty_spans
+):
+    """Return what `safe_interval_path` does for a path with duties.
+
+    Args:
+        start: vertex at time 0.
+        goal: vertex to stay at.
+        to_go: driving time to the goal by way of the duties not yet done, per duties done, shape (d + 1, n). [s]
+        floor: time before which nobody can be at the goal, per duties done, shape (d + 1,). [s]
+        first: graph.
+        head: graph.
+        duration: graph. [s]
+        places: constrained vertices, shape (k,).
+        place_spans: forbidden times of each, shape (k, 2). [s]
+        ways: constrained edges, shape (j,).
+        way_spans: forbidden starts of each, shape (j, 2). [s]
+        duties: edges in the order in which they must be driven, shape (d,).
+        duty_spans: when each must be started, shape (d, 2). [s]
+    """
     n = len(first) - 1
     interval_first, begin, end = _safe_intervals(n, places, place_spans)
-    states = interval_first[n]
+    layer = interval_first[n]
+    states = layer * (len(duties) + 1)
+    of_edge, rule_after = np.full(len(head), -1, dtype=np.int64), np.full(len(ways), -1, dtype=np.int64)
+    for k in range(len(ways)):
+        rule_after[k] = of_edge[ways[k]]
+        of_edge[ways[k]] = k
     arrival = np.full(states, np.inf)
     done = np.zeros(states, dtype=np.bool_)
     parent, left, place = np.full(states, -1), np.zeros(states), np.zeros(states, dtype=np.int64)
     heap = [(0.0, 0.0, 0)]
     heap.pop()
     for i in range(interval_first[start], interval_first[start + 1]):
-        if begin[i] == 0.0 and end[i] > 0.0:
+        if begin[i] == 0.0 and end[i] > 0.0 and to_go[0, start] < math.inf:
             arrival[i] = 0.0
             place[i] = start
-            heapq.heappush(heap, (to_go[start], 0.0, i))
+            heapq.heappush(heap, (max(to_go[0, start], floor[0]), 0.0, i))
     found = -1
     while heap:
         _, _, i = heapq.heappop(heap)
         if done[i]:
             continue
         done[i] = True
-        v = place[i]
-        if v == goal and end[i] == math.inf:
+        v, so_far = place[i], i // layer
+        leave_by = end[i % layer]
+        if v == goal and so_far == len(duties) and leave_by == math.inf:
             found = i
             break
         for e in range(first[v], first[v + 1]):
             u = head[e]
-            if to_go[u] == math.inf:
-                continue
-            for j in range(interval_first[u], interval_first[u + 1]):
-                if done[j] or begin[j] == math.inf:
+            for duty in range(2 if so_far < len(duties) and duties[so_far] == e else 1):
+                then = so_far + duty
+                if to_go[then, u] == math.inf:
                     continue
-                s = max(arrival[i], begin[j] - duration[e])
-                moved = True
-                while moved:
-                    moved = False
-                    for k in range(len(ways)):
-                        if ways[k] == e and way_spans[k, 0] <= s < way_spans[k, 1]:
-                            s = way_spans[k, 1]
-                            moved = True
-                if s >= end[i] or s + duration[e] >= end[j] or s + duration[e] >= arrival[j]:
-                    continue
-                arrival[j] = s + duration[e]
-                parent[j], left[j], place[j] = i, s, u
-                heapq.heappush(heap, (arrival[j] + to_go[u], -arrival[j], j))
+                for j0 in range(interval_first[u], interval_first[u + 1]):
+                    j = then * layer + j0
+                    if done[j] or begin[j0] == math.inf:
+                        continue
+                    s = max(arrival[i], begin[j0] - duration[e])
+                    if duty:
+                        s = max(s, duty_spans[so_far, 0])
+                    moved = True
+                    while moved:
+                        moved = False
+                        k = of_edge[e]
+                        while k >= 0:
+                            if way_spans[k, 0] <= s < way_spans[k, 1]:
+                                s = way_spans[k, 1]
+                                moved = True
+                            k = rule_after[k]
+                    if duty and s >= duty_spans[so_far, 1]:
+                        continue
+                    if s >= leave_by or s + duration[e] >= end[j0] or s + duration[e] >= arrival[j]:
+                        continue
+                    arrival[j] = s + duration[e]
+                    parent[j], left[j], place[j] = i, s, u
+                    f = max(arrival[j] + to_go[then, u], floor[then])
+                    heapq.heappush(heap, (f, -arrival[j], j))
     count = 0
     i = found
     while i >= 0:

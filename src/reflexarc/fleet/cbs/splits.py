@@ -129,8 +129,9 @@ def corridor(
 
 
 def _earliest(team, agent, at, inner, tail, head, cap, rows) -> int:
-    start, goal, steps = team.starts[agent], team.goals[agent], team.steps[agent]
-    return int(earliest_arrival(start, goal, at, inner, tail, head, cap, steps, rows, team.net, team.scratch))
+    start, goal, steps, away = team.starts[agent], team.goals[agent], team.steps[agent], team.away(at)
+    net, scratch = team.net, team.scratch
+    return int(earliest_arrival(start, goal, at, inner, tail, head, cap, away, steps, rows, net, scratch))
 
 
 def closed_goals(parked: Sequence[Parked], agent: int, rows: np.ndarray) -> np.ndarray:
@@ -149,7 +150,7 @@ def violates(path: np.ndarray, row: Row, team: Team) -> bool:
         graph = team.instance.graph
         return (
             t0 < cost
-            and edge_between(path[t0], path[t0 + 1], team.net) == a
+            and edge_between(int(path[t0]), int(path[t0 + 1]), team.net) == a
             and graph.head[a] == path[t0 + 1]
         )
     if kind == LONGER:

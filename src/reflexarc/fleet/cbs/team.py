@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reflexarc.fleet.cbs.bounded_path import bounded_path
 from reflexarc.fleet.cbs.corridor import Corridors
-from reflexarc.fleet.cbs.lowlevel import best_path, bounded_path, decision_diagram, smallest_cost
+from reflexarc.fleet.cbs.lowlevel import cheapest_path
 from reflexarc.fleet.cbs.mutex import relation
 from reflexarc.fleet.cbs.tables import FOREVER, TOO_SHORT, VERTEX, make_scratch, net_of
 from reflexarc.fleet.graph import steps_to
 from reflexarc.fleet.instances import Instance
+from reflexarc.fleet.plan import Clock
 
 
 class Route:
@@ -51,7 +53,7 @@ class OutOfTime(Exception):
 class Team:
     """What all nodes of a search share."""
 
-    def __init__(self, instance: Instance, time_limit: float) -> None:
+    def __init__(self, instance: Instance, time_limit: float, clock: Clock = time.perf_counter) -> None:
         self.instance = instance
         self.starts, self.goals = instance.starts, instance.goals
         self.steps = steps_to(instance.graph, instance.goals)
@@ -59,14 +61,15 @@ class Team:
         longest = max(int(self.steps[a, s]) for a, s in enumerate(self.starts))
         self.scratch = make_scratch(instance.graph, 2 * longest + 48)
         self.corridors = Corridors(instance.graph)
-        self.deadline = time.perf_counter() + time_limit
+        self.clock, self.deadline = clock, clock() + time_limit
         self.relations: dict[tuple[int, int], tuple[int, np.ndarray, np.ndarray]] = {}
         self.weights: dict[tuple[int, int], int] = {}
+        self._away: dict[int, np.ndarray] = {}
         self.planned = 0
 
     def check_time(self) -> None:
         """Raise `OutOfTime` if the limit is reached."""
-        if time.perf_counter() > self.deadline:
+        if self.clock() > self.deadline:
             raise OutOfTime
 
     def plan(
@@ -101,17 +104,15 @@ class Team:
                     start, goal, steps, rows, weight, slot, paths, costs, self.net, self.scratch
                 )
             else:
-                lower, _ = smallest_cost(start, goal, steps, rows, self.net, self.scratch)
+                lower, *mdd, path = cheapest_path(
+                    start, goal, steps, rows, slot, paths, costs, self.net, self.scratch
+                )
             if lower == TOO_SHORT or (lower >= 0 and weight * lower + 2 > self.horizon):
                 self.lengthen(2 * self.horizon)
                 continue
             if lower < 0:
                 return None
-            if weight:
-                return Route(path, int(lower))
-            mdd = decision_diagram(start, goal, lower, self.net, self.scratch)
-            path, _ = best_path(*mdd, slot, paths, costs, self.net, self.scratch)
-            return Route(path, int(lower), mdd)
+            return Route(path, int(lower), None if weight else tuple(mdd))
 
     @property
     def horizon(self) -> int:
@@ -122,6 +123,12 @@ class Team:
         """Make the tables longer."""
         self.check_time()
         self.scratch = make_scratch(self.instance.graph, horizon)
+
+    def away(self, vertex: int) -> np.ndarray:
+        """Return the steps to `vertex` from every vertex, shape (n,)."""
+        if vertex not in self._away:
+            self._away[vertex] = steps_to(self.instance.graph, [vertex])[0]
+        return self._away[vertex]
 
     def relation(self, a: Route, b: Route) -> tuple[int, np.ndarray, np.ndarray]:
         """Return how two plans get along, see `reflexarc.fleet.cbs.mutex.relation`."""
