@@ -37,20 +37,32 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--solver",
         metavar="NAME",
         default="cbs",
-        help="cbs: optimal, in steps; eecbs: bounded by --weight; lacam: large fleets; ccbs: continuous time (cbs)",
+        help="cbs: optimal, in steps; eecbs: bounded by --weight; lacam: large fleets; ccbs: continuous time; "
+        "risk: within --budget, bounded by --weight (cbs)",
     )
     parser.add_argument(
         "--time-limit", metavar="S", default="60", help="give up after S seconds (default: 60)"
     )
     parser.add_argument(
-        "--weight", metavar="W", default="1.2", help="eecbs: at most W times the optimum (default: 1.2)"
+        "--weight", metavar="W", default="1.2", help="eecbs, risk: at most W times the optimum (default: 1.2)"
     )
     parser.add_argument(
         "--radius",
         metavar="R",
         help="ccbs: every robot's radius [m] (default: the instance's, on grids 0.354 cells)",
     )
-    parser.add_argument("--seed", metavar="N", default="0", help="lacam: seed (default: 0)")
+    parser.add_argument(
+        "--budget",
+        metavar="B",
+        help="risk: most summed risk, or a share such as 25%% between the safest and the fastest plan (default: none)",
+    )
+    parser.add_argument(
+        "--risk-file",
+        metavar="FILE",
+        type=Path,
+        help="risk: YAML of risks, see docs/fleet/risk.md (default: the fourth value of the roadmap's edges)",
+    )
+    parser.add_argument("--seed", metavar="N", default="0", help="lacam, risk: seed (default: 0)")
     parser.add_argument("--first", action="store_true", help="lacam: stop at the first plan")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the plan as JSON")
     parser.add_argument("--animate", metavar="FILE", type=Path, help="write a film of the plan, .gif or .mp4")
@@ -68,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         if path is not None and not path.absolute().parent.is_dir():
             raise ConfigError(f"{path}: its folder does not exist; nothing was planned")
     limit, weight = _number(args.time_limit, "--time-limit"), _number(args.weight, "--weight")
+    if args.solver != "risk" and (args.budget is not None or args.risk_file is not None):
+        raise ConfigError("--budget and --risk-file are for --solver risk only; nothing was planned")
     instance = _instance(args)
 
     from reflexarc.fleet.cbs import solve  # noqa: PLC0415 - compiled kernels
@@ -76,7 +90,10 @@ def run(args: argparse.Namespace) -> int:
     with _Progress(quiet=args.json, solver=args.solver) as progress:
         seed = _whole(args.seed, "--seed", 0)
         progress.say("compiling, once after installation")
-        plan = solve(instance, args.solver, limit, weight, seed, args.first, progress)
+        if args.solver == "risk":
+            plan = _within_risk(args, instance, limit, weight, seed, progress)
+        else:
+            plan = solve(instance, args.solver, limit, weight, seed, args.first, progress)
     findings = validate(plan.to_json()) if plan.solved else []
     figures = {
         "solved": plan.solved,
@@ -91,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
         "solver": plan.solver,
         "status": plan.status,
     }
+    if args.solver == "risk":
+        figures |= {"risk": plan.risk if plan.solved else None, "budget": _finite(plan.budget)}
     if args.json:
         print(json.dumps(figures))
     else:
@@ -108,6 +127,25 @@ def run(args: argparse.Namespace) -> int:
 
         animate(plan.to_json(), args.animate)
     return 1 if findings else 0
+
+
+def _within_risk(
+    args: argparse.Namespace, instance: Any, limit: float, weight: float, seed: int, progress: Any
+) -> Any:
+    """Plan within a risk budget; finding the range of a share takes as long again at most."""
+    from reflexarc.fleet.cbs.risk import risk_range, solve_risk_bounded  # noqa: PLC0415 - compiled kernels
+    from reflexarc.fleet.risk_files import budget_of, load_risk_file, load_roadmap_risk  # noqa: PLC0415
+
+    budget, share = (math.inf, False) if args.budget is None else budget_of(args.budget)
+    if args.risk_file is not None:
+        model = load_risk_file(args.risk_file, instance.graph)
+    elif Path(args.inputs[0]).suffix == ".map":
+        raise ConfigError("--solver risk on a MovingAI map needs --risk-file; nothing was planned")
+    else:
+        model = load_roadmap_risk(Path(args.inputs[0]), instance.graph)
+    if share:
+        budget = risk_range(instance, model, limit, seed).budget(budget)
+    return solve_risk_bounded(instance, model, budget, limit, weight, seed, progress)
 
 
 def _validate(args: argparse.Namespace) -> int:
@@ -163,6 +201,7 @@ class _Progress:
         "eecbs": ("nodes", "lower bound"),
         "lacam": ("steps", "cost to go"),
         "ccbs": ("nodes", "lower bound"),
+        "risk": ("nodes", "lower bound"),
     }
 
     def __init__(self, quiet: bool, solver: str) -> None:
@@ -183,6 +222,10 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _shown(value: Any) -> str:

@@ -72,7 +72,7 @@ def swept_front(graph, risk, wait, lengths, vertex_open, edge_open, last, earlie
 def test_the_front_in_steps_obeys_constraints_and_misses_nothing():
     rng = np.random.default_rng(0)
     lengths_of_fronts = []
-    for _ in range(60):
+    for _ in range(40):
         graph, risk = small_roadmap(rng)
         wait = np.round(rng.random(graph.vertices) * 0.3, 2) * (rng.random() < 0.7)
         model = risk_model(graph, risk, wait)
@@ -109,13 +109,13 @@ def test_the_front_in_steps_obeys_constraints_and_misses_nothing():
             assert model.along(path.vertices.tolist()) == pytest.approx(path.risk)
             assert all(vertex_open(int(v), s) for s, v in enumerate(path.vertices))
             assert all(e < 0 or edge_open(int(e), s) for s, e in enumerate(path.edges))
-    assert max(lengths_of_fronts) >= 4 and sum(n > 1 for n in lengths_of_fronts) > 15
+    assert max(lengths_of_fronts) >= 4 and sum(n > 1 for n in lengths_of_fronts) > 10
 
 
 def test_the_front_in_seconds_is_that_of_a_table_over_all_ticks():
     rng = np.random.default_rng(1)
     points = 0
-    for number in range(45):
+    for number in range(24):
         graph, risk = small_roadmap(rng)
         goal = graph.vertices - 1
         rate = (0.0, 0.1, 0.5)[number % 3]
@@ -159,7 +159,7 @@ def test_the_front_in_seconds_is_that_of_a_table_over_all_ticks():
             assert (
                 pareto_paths(model, 0, goal, rate, vertices, edges, ceiling=found[-1].risk)[-1] == found[-1]
             )
-    assert points > 80
+    assert points > 40
 
 
 def test_one_label_per_vertex_and_time_would_lose_paths_where_durations_differ():

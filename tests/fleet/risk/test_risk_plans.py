@@ -42,7 +42,7 @@ def judged(plan, budget):
 def test_costs_are_the_optimum_of_a_search_over_all_joint_states():
     rng = np.random.default_rng(5)
     compared = refused = bounded = 0
-    for number in range(16):
+    for number in range(10):
         instance, model = small_problem(rng, 2 + number % 2)
         front = joint_front(instance, model.edge, model.wait, model.crossing, 7)
         if not front or front[0][0] > 12:
@@ -63,7 +63,7 @@ def test_costs_are_the_optimum_of_a_search_over_all_joint_states():
             none = solve_risk_bounded(instance, model, least * 0.99, 20.0)
             assert not none.solved and "no plan" in none.status and none.lower_bound == math.inf
             refused += 1
-    assert compared >= 40 and refused >= 5
+    assert compared >= 24 and refused >= 3
 
 
 def test_a_larger_budget_never_costs_more():

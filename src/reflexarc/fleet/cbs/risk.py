@@ -12,6 +12,7 @@ most the budget (Parimi and Williams, arXiv 2509.08157). Agents share the budget
 Whichever part ends the search, the plan returned obeys the budget, or there is none and `status` says why.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -28,7 +29,8 @@ from reflexarc.fleet.cbs.risk_team import RiskTeam
 from reflexarc.fleet.cbs.risk_tree import RiskNode, RiskTree
 from reflexarc.fleet.cbs.tables import NO_CONSTRAINTS
 from reflexarc.fleet.cbs.team import OutOfTime
-from reflexarc.fleet.instances import Instance
+from reflexarc.fleet.graph import grid
+from reflexarc.fleet.instances import Instance, make_instance
 from reflexarc.fleet.plan import FleetPlan, Path_, step_path
 
 ROUNDING = 1e-9
@@ -37,6 +39,10 @@ TURN = 0.25
 """Repair and tree take turns, the first ones of this time, later ones longer. [s]"""
 REPAIR_SHARE = 0.3
 """Time of a repair's turn over the tree's."""
+REPAIR_SHARE_FAR = 3.0
+"""The same while the plan is far from the bound, where the tree will not end soon."""
+FAR = 1.03
+"""Cost over lower bound from which a plan is far."""
 FIRST_SHARE = 0.5
 """Share of the time in which a first plan is looked for before the tree begins."""
 
@@ -106,6 +112,7 @@ def solve_risk_bounded(
         raise ConfigError(f"time limit {time_limit} must be a time in seconds > 0")
     if not 1.0 <= weight < 1e3:
         raise ConfigError(f"weight {weight} must be >= 1 and < 1000")
+    compile_risk_kernels()
     began = clock()
     search = _Search(instance, model, budget, time_limit, weight, seed, progress, clock)
     paths, bound, status = search.run()
@@ -149,6 +156,7 @@ def risk_range(
     Raises:
         ConfigError: no plan was found in time.
     """
+    compile_risk_kernels()
     team = RiskTeam(instance, model, math.inf, 0.5 * time_limit, clock)
     bound = float(team.safest.sum())
     repair = _repair(team, bound + ROUNDING * (1.0 + bound), math.inf, seed)
@@ -165,6 +173,24 @@ def _repair(team: RiskTeam, budget: float, rate: float, seed: int) -> Repair:
         team.instance.graph, team.starts, team.goals, team.net, team.risks, team.steps, team.to_go, budget, rate, seed,
         team.clock,
     )  # fmt: skip
+
+
+def compile_risk_kernels() -> None:
+    """Compile the kernels, or load them from the cache, once per process and before any clock starts."""
+    if _ready:
+        return
+    _ready.append(True)
+    cross = grid(["@.@", "...", "@.@"], diagonal=True)
+    starts, goals = ([cross.cells[c] for c in row] for row in ([(0, 1), (1, 0)], [(2, 1), (1, 2)]))
+    ticks = itertools.count()
+    model = risk_model(cross, [1.0] * cross.edges, crossing=True)
+    # one has to wait, so bound, repair and tree all run; the clock ticks with every look at it
+    solve_risk_bounded(
+        make_instance(cross, starts, goals), model, 9.0, 400.0, clock=lambda: float(next(ticks))
+    )
+
+
+_ready: list[bool] = []
 
 
 class _Search:
@@ -222,7 +248,9 @@ class _Search:
                 break
             proved = tree.exhausted
             if not proved and repair.planned:
-                repair.improve(min(deadline, self.team.clock() + REPAIR_SHARE * turn), self.weight * lower)
+                far = not repair.within or repair.soc > FAR * lower
+                part = turn * (REPAIR_SHARE_FAR if far else REPAIR_SHARE)
+                repair.improve(min(deadline, self.team.clock() + part), self.weight * lower)
                 if repair.within and (cost is None or repair.soc < cost):
                     best, cost = repair.paths(), repair.soc
                     self._note(True)

@@ -254,7 +254,7 @@ class Repair:
         if (
             chance > 1.0 - CARELESS
             or self.price == np.inf
-            or (self.planned and not self.within and chance > 0.5)
+            or (self.planned and not self.within and chance > 0.25)
         ):
             return float("inf")
         return self.price * float(np.exp(SPREAD * self.rng.normal()))
