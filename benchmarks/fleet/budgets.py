@@ -11,6 +11,7 @@ the nearest blocked cell costs 2 - 2 h / r, r = 3 cells; an edge risks the integ
 as much as the safest edge at its vertex. Problems are 2, 4 and 8 steps long (easy, medium, hard).
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -40,7 +41,7 @@ TARGETS = {"easy": 2.0, "medium": 4.0, "hard": 8.0}
 """Steps of a problem: the largest distance, 17, over 8, 4 and 2."""
 AGENTS = (5, 10, 20)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-PROBLEMS, PEER_PROBLEMS = 50, 20
+PROBLEMS, PEER_PROBLEMS = 50, 10
 TIME_LIMIT = 5.0
 """Of ours and of every peer, processor time on one thread. [s]"""
 PUBLISHED = {
@@ -120,24 +121,25 @@ def study(
     limit = TIME_LIMIT if full else 2.0
     ours, peers = [], []
     _compile(model, distances)
+    problems, asked = (PROBLEMS, PEER_PROBLEMS) if full else (2, 0)
+    known: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
     for difficulty, agents in cases:
-        runs: list[dict[str, Any]] = []
-        for number in range(PROBLEMS if full else 2):
-            key = f"{name} {difficulty} {agents} {number}"
+        for number in range(problems):
             instance = make_problem(model.graph, distances, TARGETS[difficulty], agents, number)
-            runs += journal.known(key, lambda i=instance: ours_on(i, model, limit))
-            budgets = [row["budget"] for row in runs[-len(SHARES) :]]
-            if full and number < PEER_PROBLEMS:
-                for peer in PEERS:
-                    found = journal.known(
-                        f"{key} {peer}",
-                        lambda i=instance, b=budgets, q=peer: peer_on(q, i, model, b, limit),
-                    )
-                    peers += [
-                        row | {"peer": peer, "difficulty": difficulty, "agents": agents} for row in found
-                    ]
-            progress(f"{key}: {sum(row['solved'] for row in runs)}/{len(runs)} so far")
+            key = f"{name} {difficulty} {agents} {number}"
+            rows = journal.known(key, lambda i=instance: ours_on(i, model, limit))
+            known[difficulty, agents, number] = rows
+            progress(f"{key}: {sum(row['solved'] for row in rows)}/{len(rows)}")
+        runs = [row for number in range(problems) for row in known[difficulty, agents, number]]
         ours += [_row(difficulty, agents, share, runs) for share in SHARES]
+    for difficulty, agents in cases:
+        for number, peer in itertools.product(range(asked), PEERS):
+            instance = make_problem(model.graph, distances, TARGETS[difficulty], agents, number)
+            budgets = [row["budget"] for row in known[difficulty, agents, number]]
+            key = f"{name} {difficulty} {agents} {number} {peer}"
+            found = journal.known(key, lambda i=instance, b=budgets, q=peer: peer_on(q, i, model, b, limit))
+            peers += [row | {"peer": peer, "difficulty": difficulty, "agents": agents} for row in found]
+            progress(f"{key}: {sum(row['solved'] for row in found)}/{len(found)}")
     return {
         "ours": ours,
         "peers": _peer_rows(peers),
