@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
@@ -168,6 +169,37 @@ def test_crowd_without_a_gap_is_refused_and_says_what_the_least_risk_is(monitor)
     assert (risk.known, risk.accepted, risk.speed_scale) == (True, False, 0.0)
     assert "no variant is accepted" in risk.reason
     assert monitor.safer is None
+
+
+def test_a_refusal_takes_less_than_a_period(monitor):
+    """Own time with 20 people around and the kerbs of a pavement, three times what is wanted: cores are shared."""
+    crowd = [(1.6 + 0.3 * (i % 2), y, -0.5, 0.0) for i, y in enumerate(np.linspace(-3.0, 3.0, 20))]
+    kerbs = [(-20.0, side, 50.0, side) for side in (-3.5, 3.5)]
+    busy = PlanMonitor(MonitorConfig(), ROBOT)
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        assert not busy.judge(straight(), state(crowd, walls=kerbs), NOW).accepted
+        times.append(time.process_time() - began)
+    assert min(times) <= 0.15
+
+
+def test_people_out_of_reach_change_nothing(monitor):
+    beside = [(3.5, 0.75, 0.0, 0.0)]
+    far = [(-9.0, 0.0, -1.0, 0.0), (3.0, 40.0, 0.0, -1.0), (60.0, 0.0, 0.0, 0.0)]
+    alone = monitor.judge(straight(), state(beside), NOW)
+    monitor.reset()
+    assert monitor.judge(straight(), state(beside + far), NOW) == alone
+    monitor.reset()
+    # From seven metres beside, at 2 m/s, somebody reaches the path in time.
+    coming = monitor.judge(straight(), state([*beside, (4.5, 7.0, 0.0, -2.3)]), NOW)
+    assert coming.p > alone.p + 0.05
+
+
+def test_a_robot_beside_its_plan_meets_who_is_beside_it(monitor):
+    """The plan starts two metres to the left of the robot; people within reach of either count."""
+    beside = monitor.judge(straight(origin=(0.0, 2.0)), state([(0.9, 0.0, -0.3, 0.0)]), NOW)
+    assert beside.p > 0.9
 
 
 def test_walls_count(monitor):

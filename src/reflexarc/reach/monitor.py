@@ -11,36 +11,37 @@ choice has seen:
 
 1. the plan as it is; accepted if its one-sided upper bound is at most the limit;
 2. otherwise all variants (`variants`) are ranked with few particles, and the cheapest that look acceptable are judged
-   with fresh ones, until one is accepted;
+   with fresh ones, the same for all of them, until one is accepted;
 3. otherwise nothing is: the robot should brake.
 
 Whatever cannot be judged (an input that is missing, too old, in another frame or not finite, a plan whose time goes
 backwards, a covariance that is none) gives the answer "unknown", which is unsafe; `judge` never raises on data.
 """
 
-import functools
 import math
 import time
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
 from reflexarc.core.errors import ConfigError
-from reflexarc.core.types import Array, BaseState, Plan, PlanRisk
-from reflexarc.reach.liouville import propagate
+from reflexarc.core.types import Array, BaseState, Obstacles, Plan, PlanRisk, Walls
 from reflexarc.reach.monitor_config import MonitorConfig
-from reflexarc.reach.obstacles import Discs, Footprint, Segments, surround
-from reflexarc.reach.risk import Risk, estimate, touches
-from reflexarc.reach.systems import driving
-from reflexarc.reach.systems.tracking import Reference, errors, world
+from reflexarc.reach.obstacles import Discs, Footprint, Segments, Surroundings, surround
+from reflexarc.reach.risk import ESCAPES, Risk, Touches, estimate
+from reflexarc.reach.systems.driving import GAINS
+from reflexarc.reach.systems.tracking import Reference
+from reflexarc.reach.tracked import start_errors, tracked_touches
 from reflexarc.reach.variants import KNOT, Variants, check_plan, variants
 from reflexarc.robots import BaseRobot
 
 DT = 0.1
 """Between two looks for contacts; in between the motion is taken as straight. [s]"""
+MARGIN = 1.0
+"""Way beyond every reference within which obstacles are looked at, besides `SIGMAS`. [m]"""
+SIGMAS = 6.0
+"""Standard deviations of a pose or track beyond which nothing is looked for; one in 1e9 is farther off."""
 _TINY = 1e-12
 """Share of the largest variance below which another one counts as none."""
 
@@ -63,7 +64,7 @@ class PlanMonitor:
             half_length=robot.length / 2.0,
             half_width=robot.width / 2.0,
         )
-        self._reach = robot.max_speed * config.horizon_s + math.hypot(robot.length, robot.width) + 2.0
+        self._outline = 0.5 * math.hypot(robot.length, robot.width) + config.clearance_m
         self._default = np.diag(
             [config.position_std_m**2, config.position_std_m**2, config.heading_std_rad**2]
         )
@@ -106,8 +107,9 @@ class PlanMonitor:
         config = self.config
         rng = np.random.default_rng([self._seed, self._count])
         choices = variants(plan, float(state.twist[0]), config.horizon_s, config.deceleration_m_s2)
-        around = self._surroundings(state, now)
-        found = self._risks(choices, np.array([0]), state, spread, around, config.particles, rng)[0]
+        around = self._surroundings(choices, state, spread, now)
+        sample = self._sample(choices, state, spread, around, config.particles, rng)
+        found = self._risk(choices, 0, state, sample)
         accepted, chosen, reason = found, 0, ""
         if not found.upper <= config.limit:
             accepted, chosen, reason = self._look_further(choices, state, spread, around, rng, found)
@@ -136,80 +138,93 @@ class PlanMonitor:
         """Return the risk of the cheapest acceptable variant and its index, or the plan's own, -1 and why."""
         config = self.config
         every = np.arange(len(choices.scale))
-        rough = [r.p for r in self._risks(choices, every, state, spread, around, config.screening, rng)]
-        promising = every[np.array(rough) <= 0.5 * config.limit][: config.finalists]
+        met = self._touches(
+            choices, every, state, self._sample(choices, state, spread, around, config.screening, rng)
+        )
+        believed = met.escaped.mean(axis=1) <= ESCAPES
+        rough = np.where(believed, (met.first >= 0).mean(axis=1), 1.0)
+        promising = every[rough <= 0.5 * config.limit][: config.finalists]
+        sample = None
         for index in promising:
-            risk = self._risks(choices, np.array([index]), state, spread, around, config.particles, rng)[0]
+            sample = sample or self._sample(choices, state, spread, around, config.particles, rng)
+            risk = self._risk(choices, int(index), state, sample)
             if risk.upper <= config.limit:
                 return risk, int(index), ""
-        least = f"the least of {len(every)} variants is about {min(rough):.3f}"
+        least = f"the least of {len(every)} variants is about {rough.min():.3f}"
         return found, -1, f"risk {found.p:.3f} is above {config.limit:g} and no variant is accepted: {least}"
 
-    def _risks(
+    def _risk(
+        self, choices: Variants, index: int, state: BaseState, sample: tuple[npt.NDArray, Surroundings]
+    ) -> Risk:
+        """Return the risk of one variant."""
+        met = self._touches(choices, np.array([index]), state, sample)
+        return estimate(
+            met.first[0],
+            None,
+            1.0 - self.config.confidence,
+            outputs=self._steps + 1,
+            statements=self._statements,
+            escaped=int(met.escaped.sum()),
+        )
+
+    def _touches(
         self,
         choices: Variants,
         which: npt.NDArray[np.intp],
+        state: BaseState,
+        sample: tuple[npt.NDArray, Surroundings],
+    ) -> Touches:
+        """Return what the particles touch on the variants `which`, arrays of shape (len(which), N)."""
+        # Everything is seen from where the robot is: single precision is of micrometres there.
+        t = DT * np.arange(self._steps + 1)
+        seen = choices.pose[which] - np.array([state.pose[0], state.pose[1], 0.0])
+        poses = np.array([[np.interp(t, choices.time, column) for column in one.T] for one in seen])
+        reference = Reference(choices.time, choices.speed[which], choices.turn_rate[which])
+        x0, around = sample
+        return tracked_touches(x0, reference, poses.transpose(0, 2, 1), DT, GAINS, around, self._footprint)
+
+    def _sample(
+        self,
+        choices: Variants,
         state: BaseState,
         spread: Array,
         around: tuple[Discs, Segments],
         count: int,
         rng: np.random.Generator,
-    ) -> list[Risk]:
-        """Return the risk of the variants `which`, all with the same `count` fresh particles."""
-        # Everything is seen from where the robot is: single precision is of micrometres there.
-        origin = np.array([state.pose[0], state.pose[1], 0.0])
-        x0 = self._particles(choices.pose[0, 0] - origin, state.pose, spread, count, rng)
-        reference = Reference(
-            choices.time.astype(np.float32),
-            choices.speed[which].astype(np.float32),
-            choices.turn_rate[which].astype(np.float32),
-        )
-        poses = (choices.pose[which] - origin).astype(np.float32)
-        paths = np.asarray(_rollouts(x0, reference, poses, self._steps))
-        t = DT * np.arange(self._steps + 1)
-        met = touches(paths, t, surround(around, count, rng), self._footprint)
-        delta = 1.0 - self.config.confidence
-        return [
-            estimate(
-                first,
-                None,
-                delta,
-                outputs=self._steps + 1,
-                statements=self._statements,
-                escaped=int(lost.sum()),
-            )
-            for first, lost in zip(met.first, met.escaped, strict=True)
-        ]
-
-    def _particles(
-        self, start: Array, pose: Array, spread: Array, count: int, rng: np.random.Generator
-    ) -> npt.NDArray[np.float32]:
-        """Return tracking errors and drift gain at the start, float32 (count, 4)."""
+    ) -> tuple[npt.NDArray[np.float32], Surroundings]:
+        """Return fresh tracking errors with drift gains, float32 (count, 4), and what is around them."""
         root = np.linalg.cholesky(spread)
-        robots = np.array([0.0, 0.0, pose[2]]) + rng.standard_normal((count, 3)) @ root.T
-        away = np.array(errors(robots, np.broadcast_to(start, (count, 3))))
-        away[:, 2] = np.remainder(away[:, 2] + math.pi, 2.0 * math.pi) - math.pi
+        robots = np.array([0.0, 0.0, state.pose[2]]) + rng.standard_normal((count, 3)) @ root.T
+        away = start_errors(robots, choices.pose[0, 0] - np.array([state.pose[0], state.pose[1], 0.0]))
         drift = rng.uniform(0.0, self.config.drift_per_s, count)
-        return np.column_stack([away, drift]).astype(np.float32)
+        x0 = np.column_stack([away, drift]).astype(np.float32)
+        return x0, surround(around, count, rng)
 
-    def _surroundings(self, state: BaseState, now: float) -> tuple[Discs, Segments]:
+    def _surroundings(
+        self, choices: Variants, state: BaseState, spread: Array, now: float
+    ) -> tuple[Discs, Segments]:
         """Return what is in reach, seen from the robot's place, people carried to `now` with what their age adds."""
         people, age = state.obstacles, max(0.0, now - state.obstacles.stamp)
+        way = choices.pose[..., :2] - state.pose[:2]  # (C, S, 2)
+        off = float(
+            np.hypot(*way[0, 0])
+        )  # a robot that is not on its plan starts so far beside every variant
+        reach = self._outline + MARGIN + off + SIGMAS * math.sqrt(spread[0, 0] + spread[1, 1])
+        t = choices.time[:, None]
         centre = people.position + age * people.velocity - state.pose[:2]
-        near = np.linalg.norm(centre, axis=1) < self._reach + self.config.horizon_s * (
-            np.linalg.norm(people.velocity, axis=1)
-        )
+        std = np.hypot(people.position_std, age * people.velocity_std)
+        there = centre + t[..., None] * people.velocity  # (S, people, 2)
+        allowed = reach + people.radius + SIGMAS * np.hypot(std, t * people.velocity_std)
+        apart = np.linalg.norm(way[:, :, None] - there, axis=-1)  # (C, S, people)
+        near = (apart < allowed + KNOT * np.linalg.norm(people.velocity, axis=1)).any(axis=(0, 1))
         discs = Discs(
-            centre[near],
-            people.radius[near],
-            people.velocity[near],
-            np.hypot(people.position_std, age * people.velocity_std)[near],
-            people.velocity_std[near],
+            centre[near], people.radius[near], people.velocity[near], std[near], people.velocity_std[near]
         )
+        reach += float(np.hypot(way[..., 0], way[..., 1]).max())
         ends = state.walls.segments - np.tile(state.pose[:2], 2)
         box = np.sort(ends.reshape(-1, 2, 2), axis=1)  # low and high corner of each segment
         gap = np.maximum(np.maximum(box[:, 0], -box[:, 1]), 0.0)
-        return discs, Segments(ends[np.hypot(gap[:, 0], gap[:, 1]) < self._reach])
+        return discs, Segments(ends[np.hypot(gap[:, 0], gap[:, 1]) < reach])
 
     def _checked(self, plan: Plan | None, state: BaseState | None, now: float) -> tuple[Plan, BaseState]:
         """Return the inputs, the plan cut to what lies ahead.
@@ -273,25 +288,11 @@ class PlanMonitor:
         return spread
 
     def _warm_up(self) -> None:
-        """Compile the two sizes that occur."""
-        time_ = np.arange(round(self.config.horizon_s / KNOT) + 1) * KNOT
-        for variants_, count in ((1, self.config.particles), (45, self.config.screening)):
-            rows = np.ones((variants_, len(time_)), np.float32)
-            reference = Reference(time_.astype(np.float32), rows, np.zeros_like(rows))
-            poses = np.zeros((*rows.shape, 3), np.float32)
-            _rollouts(np.zeros((count, 4), np.float32), reference, poses, self._steps)
-
-
-@functools.partial(jax.jit, static_argnums=3)
-def _rollouts(x0: Any, reference: Reference, poses: Any, steps: int) -> Any:
-    """Return x, y, yaw of the robots on every reference with these poses at its knots, shape (C, steps + 1, N, 3)."""
-    system = driving.system(dt=DT, steps=steps)
-    t = DT * jnp.arange(steps + 1, dtype=x0.dtype)
-
-    def one(speed: Any, turn_rate: Any, pose: Any) -> Any:
-        own = Reference(reference.time, speed, turn_rate)
-        _, x, _ = propagate(system, x0, steps, 1, "rk4", own, 0.0, gain=False)
-        at = jnp.stack([jnp.interp(t, reference.time, pose[:, k]) for k in range(3)], axis=-1)
-        return world(x[..., :3], at[:, None, :])
-
-    return jax.vmap(one)(reference.speed, reference.turn_rate, poses)
+        """Judge a plan that ends in somebody, so that everything is compiled and loaded."""
+        t = np.arange(round(self.config.plan_s / KNOT) + 1, dtype=np.float64) * KNOT
+        plan = Plan(0.0, "", t, np.column_stack([0.5 * t, 0.0 * t, 0.0 * t]))
+        one, middle = np.ones(1), np.array([[1.0, 0.0]])
+        people = Obstacles(0.0, "", middle, 0.0 * middle, 0.3 * one, 0.05 * one, 0.05 * one)
+        walls = Walls(0.0, "", np.array([[-1.0, 5.0, 5.0, 5.0]]))
+        self.judge(plan, BaseState(0.0, "", np.zeros(3), np.array([0.5, 0.0]), people, walls), 0.0)
+        self.reset()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -81,10 +82,9 @@ class Discs:
 
     def spread(self, normals: npt.NDArray) -> npt.NDArray:
         """Return draws x, y, v_x, v_y of every disc from standard normals, both of shape (m, ..., 4, count)."""
-        mean = np.hstack([self.centre, np.asarray(self.velocity)])  # (m, 4)
-        std = np.array([self.position_std, self.position_std, self.velocity_std, self.velocity_std]).T
+        mean, std = (part[0].astype(normals.dtype) for part in _moments([self]))
         shape = (len(mean), *(1,) * (normals.ndim - 3), 4, 1)
-        return normals * std.astype(normals.dtype).reshape(shape) + mean.astype(normals.dtype).reshape(shape)
+        return normals * std.reshape(shape) + mean.reshape(shape)
 
 
 _SIGNED = ("centre", "velocity")
@@ -194,14 +194,12 @@ def surround(
     else:
         normals = np.pad(normals, ((0, 0), (0, 0), (0, blocks * BLOCK - count)), mode="edge")
         normals = normals.reshape(total, 4, blocks, BLOCK).transpose(0, 2, 1, 3)
-    first, drawn = 0, np.empty(normals.shape, dtype)
-    for part in discs:
-        chosen = slice(first, first + len(part.radius))
-        drawn[chosen] = part.spread(normals[chosen])
-        first = chosen.stop
+    drawn, bounds = np.empty(normals.shape, dtype), np.empty((total, blocks, 8), dtype)
+    mean, std = (np.concatenate([np.zeros((0, 4)), *part]).astype(dtype) for part in _moments(discs))
+    _spread(np.ascontiguousarray(normals, dtype), mean, std, drawn, bounds)
     return Surroundings(
         drawn,
-        np.concatenate([drawn.min(axis=3), drawn.max(axis=3)], axis=2),
+        bounds,
         np.concatenate([np.zeros(0), *(part.radius for part in discs)]).astype(dtype),
         np.concatenate([np.zeros((0, 4)), *(p.ends for p in parts if isinstance(p, Segments))]).astype(dtype),
         np.concatenate(
@@ -210,6 +208,32 @@ def surround(
         tuple(part for part in parts if isinstance(part, Boxes)),
         count,
     )
+
+
+def _moments(discs: Sequence[Discs]) -> tuple[list[Array], list[Array]]:
+    """Return means and standard deviations of x, y, v_x, v_y, each of shape (m, 4), per group of discs."""
+    means = [np.hstack([part.centre, np.asarray(part.velocity)]) for part in discs]
+    stds = [
+        np.array([part.position_std, part.position_std, part.velocity_std, part.velocity_std]).T
+        for part in discs
+    ]
+    return means, stds
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract", "nnan"})
+def _spread(normals, mean, std, drawn, bounds):
+    """Scale and shift normals (m, blocks, 4, BLOCK) and write the smallest and largest of every row."""
+    for m in range(normals.shape[0]):
+        for block in range(normals.shape[1]):
+            for row in range(4):
+                source, target = normals[m, block, row], drawn[m, block, row]
+                factor, offset = std[m, row], mean[m, row]
+                low = high = source[0]
+                for i in range(BLOCK):
+                    target[i] = source[i] * factor + offset
+                    low, high = min(low, source[i]), max(high, source[i])
+                bounds[m, block, row] = low * factor + offset
+                bounds[m, block, 4 + row] = high * factor + offset
 
 
 def _checked(values: npt.ArrayLike, shape: tuple[int, ...], name: str, positive: bool = False) -> Array:

@@ -53,7 +53,7 @@ class ReachabilityNode(NodeParts, Node):
         self.covariance: Array | None = None
         self.last: PlanRisk | None = None
         self.counts = dict.fromkeys(("accepted", "changed", "refused", "unknown"), 0)
-        self.times = Histogram()
+        self.times = Histogram(resolution=1e-4, bins=10_000)
         self.risk = advertise(self, "plan_risk")
         self.safer = advertise(self, "safer_plan")
         inputs = self.inputs
