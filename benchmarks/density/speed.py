@@ -2,23 +2,28 @@
 """Part of the study: time and samples, beside Monte Carlo, interval cells and a grid solver in the same run.
 
 Everything is compiled before it is timed, and runs on one thread. `flow`: particles that carry their log-density.
-`robot`: the risk check of a delivery robot, 45 candidates in one batch. `box` and `rare` stand in `probability.py`.
+`robot`: the risk check of a delivery robot, 45 candidates in one batch, as a disc and as the rectangle that it is.
+`box` and `rare` stand in `probability.py`.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from probability import box_probability, rare_event
 
-from reflexarc.reach.flow import Flow, propagate
+from reflexarc.reach.flow import Flow
 from reflexarc.reach.initial import Gaussian, Truncated
 from reflexarc.reach.obstacles import Discs, Footprint, surround
-from reflexarc.reach.risk import estimate, touches
+from reflexarc.reach.risk import estimate
 from reflexarc.reach.systems import SYSTEMS
-from reflexarc.reach.systems.tracking import Reference, compiled, poses, world
+from reflexarc.reach.systems.driving import GAINS
+from reflexarc.reach.systems.tracking import Reference, poses
+from reflexarc.reach.tracked import tracked_touches
+from reflexarc.robots import load_robot
 
 PARTICLES = 10_000
 SHORT_SYSTEMS = ("vdp", "kop")
@@ -27,6 +32,8 @@ SLOW = ("gcas", "toon")
 OBSTACLES = 20
 OUTPUTS, DT = 30, 0.1
 """Horizon of the robot's check: 3 s."""
+ROBOT, CLEARANCE = "segway_e1", 0.05
+"""The rectangle, and the distance that counts as a contact. [m]"""
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -42,11 +49,13 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         progress(f"flow of {name}")
         flows.append(_flow(name, 20 if name in SLOW else 200 if full else 30))
     progress("robot's risk check")
-    robot = _robot(100 if full else 10)
+    body = load_robot(ROBOT)
+    outline = Footprint(CLEARANCE, heading=2, half_length=0.5 * body.length, half_width=0.5 * body.width)
     return {
         "whole": full,
         "flow": flows,
-        "robot": robot,
+        "robot": _robot(Footprint(0.3), 100 if full else 5),
+        "robot_rectangle": _robot(outline, 100 if full else 5),
         "box": box_probability(full, progress),
         "rare": rare_event(progress),
     }
@@ -62,6 +71,8 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
         "vdp_flow_p99_ms": vdp["p99_ms"],
         "robot_check_p50_ms_per_candidate": part["robot"]["p50_ms_per_candidate"],
         "robot_check_p99_ms_per_batch": part["robot"]["p99_ms"],
+        "robot_rectangle_check_p50_ms_per_candidate": part["robot_rectangle"]["p50_ms_per_candidate"],
+        "robot_rectangle_check_p99_ms_per_batch": part["robot_rectangle"]["p99_ms"],
         "box_particles_s": ours["seconds"],
         "box_crude_numpy_s": crude["seconds"],
         "rare_p": part["rare"]["truth"],
@@ -82,13 +93,12 @@ def _flow(name: str, repeats: int) -> dict[str, Any]:
     return row
 
 
-def _robot(repeats: int) -> dict[str, Any]:
+def _robot(footprint: Footprint, repeats: int) -> dict[str, Any]:
     """Time the risk of 45 candidates: 10,000 particles each over 3 s, 20 moving discs that are uncertain.
 
     Particles carry errors, drift gain and one draw of every disc; they are shared by the candidates, and new in each
     repeat. A step of 0.1 s is taken in one step of the integrator; contacts are looked for between outputs too.
     """
-    system = SYSTEMS["driving"]
     std = np.array([0.05, 0.05, 0.02])
     errors = Truncated(Gaussian(np.zeros(3), np.diag(std**2)), -3.0 * std, 3.0 * std)
     rng = np.random.default_rng(0)
@@ -99,26 +109,28 @@ def _robot(repeats: int) -> dict[str, Any]:
         np.full(OBSTACLES, 0.05),
         np.full(OBSTACLES, 0.1),
     )
-    references = _lattice()
-    t = DT * np.arange(OUTPUTS + 1)
+    reference = _lattice()
+    count = len(reference.speed)
+    t = jnp.asarray(DT * np.arange(OUTPUTS + 1), jnp.float32)
 
-    def one(x0: Any, reference: Reference) -> Any:
-        path = propagate(system, x0, OUTPUTS, 1, "rk4", reference, 0.0, gain=False)[1]
-        start = jnp.zeros(3, x0.dtype)
-        return world(path, poses(reference, start, jnp.asarray(t, x0.dtype))[:, None])[..., :2]
-
-    path = compiled(one)
-    footprint = Footprint(radius=0.3)
-    count = len(references)
+    @jax.jit
+    @jax.vmap
+    def places(speed: Any, turn_rate: Any) -> Any:
+        return poses(Reference(reference.time, speed, turn_rate), jnp.zeros(3, jnp.float32), t)
 
     def check() -> list[Any]:
         particles = np.hstack([errors.sample(rng, PARTICLES), rng.uniform(0.0, 0.5, (PARTICLES, 1))])
-        x0, around = jnp.asarray(particles, jnp.float32), surround(discs, PARTICLES, rng)
-        risks = []
-        for reference in references:
-            first = touches(np.asarray(path(x0, reference)), t, around, footprint).first
-            risks.append(estimate(first, outputs=OUTPUTS + 1, statements=count))
-        return risks
+        around = surround(discs, PARTICLES, rng)
+        met = tracked_touches(
+            particles.astype(np.float32),
+            reference,
+            np.asarray(places(reference.speed, reference.turn_rate)),
+            DT,
+            GAINS,
+            around,
+            footprint,
+        )
+        return [estimate(first, outputs=OUTPUTS + 1, statements=count) for first in met.first]
 
     risks = check()
     times = _times(check, repeats)
@@ -135,17 +147,13 @@ def _robot(repeats: int) -> dict[str, Any]:
     }
 
 
-def _lattice() -> list[Reference]:
+def _lattice() -> Reference:
     """Return 45 references of 3 s: a sideways shift within the first second, at one of five speeds."""
-    knots, still = np.array([0.0, 0.25, 0.75, 1.0, 3.0], np.float32), np.zeros(5, np.float32)
-    references = []
-    for offset in np.linspace(-0.32, 0.32, 9):
-        for speed in (0.6, 0.8, 1.0, 1.15, 1.3):
-            swerve = offset / (speed * 0.25) * np.array([0.0, 2.0, -2.0, 0.0, 0.0])
-            references.append(
-                Reference(knots, np.full(5, speed, np.float32), swerve.astype(np.float32), still)
-            )
-    return references
+    knots = np.array([0.0, 0.25, 0.75, 1.0, 3.0], np.float32)
+    offset, speed = np.meshgrid(np.linspace(-0.32, 0.32, 9), (0.6, 0.8, 1.0, 1.15, 1.3), indexing="ij")
+    offset, speed = offset.reshape(-1, 1), speed.reshape(-1, 1)
+    swerve = offset / (speed * 0.25) * np.array([0.0, 2.0, -2.0, 0.0, 0.0])
+    return Reference(knots, np.repeat(speed, 5, axis=1).astype(np.float32), swerve.astype(np.float32))
 
 
 def _times(function: Callable[[], Any], repeats: int) -> dict[str, float]:
@@ -161,5 +169,5 @@ def _times(function: Callable[[], Any], repeats: int) -> dict[str, float]:
     return {
         "p50_ms": round(float(p50), 3),
         "p99_ms": round(float(p99), 3),
-        "cpu_ms": round(1e3 * np.median(own), 3),
+        "cpu_ms": round(1e3 * float(np.median(own)), 3),
     }

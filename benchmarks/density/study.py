@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Density reachability: how exact on the ten published systems, how fast beside its peers, and plans under risk.
+"""Density reachability: how exact on ten published systems, how fast beside its peers, and what plans gain.
 
 Each part runs in a process of its own and on one thread. The full study runs them one after the other. A short run,
 which only shows that everything works and roughly how well, uses two cores.
@@ -12,9 +12,9 @@ from typing import Any
 from reflexarc.cli.parts import joined_headline, main, run_parts
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("scores", "speed", "planning")
+PARTS = ("scores", "speed", "planning", "monitor", "node")
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
-LANES = (("scores", "planning"), ("speed",))
+LANES = (("scores", "planning"), ("speed", "monitor", "node"))
 """What a short run does side by side."""
 SEEDS = (0,)
 

@@ -13,7 +13,7 @@ def density_tables(path: Path) -> str:
     if not path.exists():
         return "The study has not been repeated in full yet."
     parts = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    makers = {"scores": _scores, "speed": _speed, "planning": _planning}
+    makers = {"scores": _scores, "speed": _speed, "planning": _planning, "monitor": _monitor, "node": _node}
     return "\n".join(line for name, make in makers.items() for line in make(parts[name]["figures"]))
 
 
@@ -81,11 +81,29 @@ def _speed(part: dict[str, Any]) -> list[str]:
         "usual steps: p50 / p99 [ms]",
     )
     lines = ["### Flow of 10,000 particles, single precision, one thread", "", *_table(head, rows), ""]
-    robot, box, rare = part["robot"], part["box"], part["rare"]
+    box, rare, robot = part["box"], part["rare"], part["robot"]
+    rows = [
+        (
+            name,
+            f"{row['p50_ms_per_candidate']:.2f}",
+            _times(row["p50_ms"], row["p99_ms"]),
+            f"{row['cpu_ms_per_candidate']:.2f}",
+            f"{row['least_risk']:.3f} to {row['largest_risk']:.3f}",
+        )
+        for name, row in (("disc", robot), ("rectangle", part["robot_rectangle"]))
+    ]
+    head = (
+        "footprint",
+        "per candidate, p50 [ms]",
+        "batch, p50 / p99 [ms]",
+        "own time per candidate [ms]",
+        "risks",
+    )
     lines += [
-        f"Risk check of the delivery robot, {robot['candidates']} candidates, {robot['particles']:,} particles, "
-        f"{robot['obstacles']} moving discs, {robot['horizon_s']:g} s: {robot['p50_ms_per_candidate']:.2f} ms per "
-        f"candidate; the batch {_times(robot['p50_ms'], robot['p99_ms'])} ms (p50 / p99).",
+        f"### Risk check of the delivery robot, {robot['candidates']} candidates, {robot['particles']:,} particles, "
+        f"{robot['obstacles']} moving discs, {robot['horizon_s']:g} s",
+        "",
+        *_table(head, rows),
         "",
         f"### Probability of a box, width {box['width']:g} (truth {box['truth']:.6f})",
         "",
@@ -143,6 +161,102 @@ def _planning(part: dict[str, Any]) -> list[str]:
         head = ("method", "runs", "feasibility", "safety", "success", "planning p50 / p99 [s]")
         lines += [f"### Planning, {case}", "", *_table(head, rows), ""]
     return lines
+
+
+def _monitor(part: dict[str, Any]) -> list[str]:
+    titles = {
+        "no_arc_unjudged": "neither",
+        "no_arc_judged": "monitor",
+        "arc_unjudged": "arc",
+        "arc_judged": "monitor and arc",
+    }
+    rows = []
+    for name, title in titles.items():
+        c = part["columns"][name]
+        rows.append(
+            (
+                title,
+                c["runs"],
+                f"{c['successes']} of {c['missions']}",
+                _rate(c["mission_success"]),
+                c["moving_contacts"],
+                _rate(c["runs_with_moving_contact"]),
+                c["standing_contacts"],
+                c["other_contacts"],
+                _mean(c["mission_s"], 1),
+                *(_mean(c.get(f"plans_{kind}"), 3) for kind in ("changed", "refused", "unknown")),
+            )
+        )
+    head = (
+        "in the loop",
+        "runs",
+        "missions",
+        "success",
+        "moving contacts",
+        "runs with one",
+        "standing contacts",
+        "other contacts",
+        "time per mission [s]",
+        "plans changed",
+        "refused",
+        "unknown",
+    )
+    lines = [f"### The plan monitor in lock-step, limit {part['limit']:g}", "", *_table(head, rows), ""]
+    rows = [
+        (title, *(_mean(part["monitor_effect"][key][figure], 2) for figure in _EFFECTS))
+        for key, title in (("without_arc", "without the arc"), ("with_arc", "with the arc"))
+    ]
+    head = ("judged less unjudged, same seed", *_EFFECTS.values())
+    return [*lines, *_table(head, rows), ""]
+
+
+_EFFECTS = {
+    "moving_contacts_per_run": "moving contacts per run",
+    "contacts_with_people_per_run": "contacts with people per run",
+    "successes_per_run": "missions done per run",
+    "duration_s": "time per run [s]",
+}
+
+
+def _node(part: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            run["seed"],
+            "yes" if run["judged"] else "no",
+            _cell(run.get("answers_per_s")),
+            _times(run["gap_p50_ms"], run["gap_p99_ms"]) if run["judged"] else _NONE,
+            _times(run["judgement_p50_ms"], run["judgement_p99_ms"]) if run["judged"] else _NONE,
+            _cell(run.get("answered_share")),
+            f"{run['ticks']:,}",
+            f"{100.0 * run['deadline_miss_fraction']:.3f} %",
+            f"{run['tick_p99_us']:.0f}",
+        )
+        for run in part["runs"]
+    ]
+    head = (
+        "seed",
+        "judged",
+        "answers per second",
+        "gap, p50 / p99 [ms]",
+        "judgement, p50 / p99 [ms]",
+        "plans answered",
+        "arc's ticks",
+        "late",
+        "tick p99 [µs]",
+    )
+    return [
+        f"### The node beside the arc, live, asked {part['rate_hz']:g} times a second",
+        "",
+        *_table(head, rows),
+        "",
+    ]
+
+
+def _mean(value: dict[str, Any] | None, digits: int) -> str:
+    if value is None or value["mean"] is None:
+        return _NONE
+    interval = "" if value["low"] is None else f" {_interval(value['low'], value['high'], digits)}"
+    return f"{value['mean']:.{digits}f}{interval}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
