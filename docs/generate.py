@@ -23,6 +23,7 @@ PAGES = (
     "benchmarks/costnav/README.md",
     "benchmarks/barrier/README.md",
     "benchmarks/density/README.md",
+    "benchmarks/fleet/README.md",
 )
 HELP_COLUMNS = "100"
 """Width of the help texts; argparse takes it from the environment."""
@@ -164,6 +165,11 @@ def density_tables() -> str:
     return _study_tables("density")
 
 
+def fleet_tables() -> str:
+    """Return the tables of the study `fleet`."""
+    return _study_tables("fleet")
+
+
 def _study_tables(study: str) -> str:
     folder = ROOT / "benchmarks" / study
     # under a name of its own: another study's module of tables may be loaded already
@@ -189,6 +195,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "costnav tuning": costnav_tuning,
     "barrier tables": barrier_tables,
     "density tables": density_tables,
+    "fleet tables": fleet_tables,
 }
 
 

@@ -33,15 +33,12 @@ class Corridors:
     """The corridors of a graph."""
 
     def __init__(self, graph: Graph) -> None:
-        first, head = graph.first.tolist(), graph.head.tolist()
-        self._near = [head[first[v] : first[v + 1]] for v in range(graph.vertices)]
-        both_ways = graph.opposite >= 0
+        self._first, self._head = graph.first, graph.head
         symmetric = np.ones(graph.vertices, dtype=bool)
-        np.logical_and.at(symmetric, graph.tail, both_ways)
-        np.logical_and.at(symmetric, graph.head, both_ways)
-        self._inner = [
-            len(near) == 2 and fine for near, fine in zip(self._near, symmetric.tolist(), strict=True)
-        ]
+        one_way = graph.opposite < 0
+        symmetric[graph.tail[one_way]] = False
+        symmetric[graph.head[one_way]] = False
+        self._inner = (np.diff(graph.first) == 2) & symmetric
 
     def through(self, path: np.ndarray, time: int, ends: tuple[int, ...]) -> Corridor | None:
         """Return the corridor that a path is in at `time` or enters in that step, None if it is in none.
@@ -56,10 +53,10 @@ class Corridors:
         here = int(path[time])
         after = int(path[time + 1]) if time + 1 < len(path) else here
         if self._inner[here] and here not in ends:
-            one, other = (self._walk(here, v, ends) for v in self._near[here])
+            one, other = (self._walk(here, v, ends) for v in self._near(here))
             inner = here
         elif here != after and self._inner[after] and after not in ends:
-            one, other = (self._walk(after, v, ends) for v in self._near[after])
+            one, other = (self._walk(after, v, ends) for v in self._near(after))
             inner = after
         elif here != after:
             return Corridor(here, after, 1, -1)
@@ -74,12 +71,15 @@ class Corridors:
             return None
         return Corridor(behind, ahead, edges, inner)
 
+    def _near(self, v: int) -> list[int]:
+        return self._head[self._first[v] : self._first[v + 1]].tolist()
+
     def _walk(self, here: int, towards: int, ends: tuple[int, ...]) -> tuple[int, int]:
         """Return the end of the chain and the number of edges to it."""
         edges = 1
         origin = here
         while self._inner[towards] and towards not in ends and towards != origin:
-            near = self._near[towards]
+            near = self._near(towards)
             here, towards = towards, near[0] if near[1] == here else near[1]
             edges += 1
         return towards, edges

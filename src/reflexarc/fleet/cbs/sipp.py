@@ -183,8 +183,8 @@ def path_with_duties(
                         continue
                     arrival[j] = s + duration[e]
                     parent[j], left[j], place[j] = i, s, u
-                    f = max(arrival[j] + to_go[then, u], floor[then])
-                    heapq.heappush(heap, (f, -arrival[j], j))
+                    there = float(arrival[j])
+                    heapq.heappush(heap, (float(max(there + to_go[then, u], floor[then])), -there, j))
     count = 0
     i = found
     while i >= 0:
