@@ -315,6 +315,20 @@ def test_committed_figures_hold_what_is_promised(committed):
     assert all(row["covered"] for row in committed["figures"]["speed"]["figures"]["rare"]["rows"])
 
 
+@pytest.mark.parametrize("case", ["driving", "hovercraft"])
+def test_the_kept_missions_hold_what_is_promised(plain, case):
+    planning = plain("planning")
+    lines = (FOLDER / "planning" / f"{case}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["seed"] for row in rows] == list(range(planning.RUNS[case]))
+    found = {name: planning.summary([row[name] for row in rows]) for name in planning.METHODS}
+    ours = found.pop("ours")
+    assert ours["safety"]["rate"] >= planning.SAFE and ours["feasibility"]["rate"] > 0.94
+    for name, other in found.items():
+        safe = other["safety"] is not None and other["safety"]["rate"] >= planning.SAFE
+        assert not safe or other["feasibility"]["rate"] < ours["feasibility"]["rate"], name
+
+
 def test_a_fresh_flow_is_not_far_from_the_committed_figure(committed, module):
     row = module("speed")._flow("vdp", 20)
     assert row["p50_ms"] < SLOWER * max(committed["headline"]["vdp_flow_p50_ms"], 1.0)
