@@ -77,7 +77,7 @@ def test_the_front_in_steps_obeys_constraints_and_misses_nothing():
         wait = np.round(rng.random(graph.vertices) * 0.3, 2) * (rng.random() < 0.7)
         model = risk_model(graph, risk, wait)
         goal = graph.vertices - 1
-        team = RiskTeam(make_instance(graph, [0], [goal]), model, math.inf, 60.0)
+        team = RiskTeam(make_instance(graph, [0], [goal]), model, math.inf, 1e6)
         rows = [
             (VERTEX, int(rng.integers(graph.vertices)), int(t), int(t + rng.integers(3)))
             for t in rng.integers(1, 9, 6)

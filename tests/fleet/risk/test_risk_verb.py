@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def planned(capsys, *arguments):
     code = main(
-        ["plan", *map(str, arguments), "--solver", "risk", "--weight", "1", "--time-limit", "2", "--json"]
+        ["plan", *map(str, arguments), "--solver", "risk", "--weight", "1", "--time-limit", "20", "--json"]
     )
     return code, json.loads(capsys.readouterr().out)
 

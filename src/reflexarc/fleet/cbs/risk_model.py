@@ -38,7 +38,7 @@ class RiskModel:
     crossing: bool
     """Whether edges that cross exclude each other."""
     exclude_first: Ints
-    """First entry of each edge in `exclude`, shape (m + 1,), int32."""
+    """First entry of each edge in `exclude`, shape (m + 1,), int64."""
     exclude: Ints
     """Edges that may not be driven in the same step, int32."""
 
@@ -136,10 +136,11 @@ def _exclusions(graph: Graph, crossing: bool) -> tuple[Ints, Ints]:
         high = np.maximum(graph.positions[tail], graph.positions[graph.head])
         order = np.argsort(low[:, 0], kind="stable").astype(np.int32)
         found = _crossing_pairs(graph.positions, tail, graph.head, low, high, order)
-        pairs = np.unique(np.concatenate((pairs, found, found[:, ::-1])), axis=0)
-    first = np.concatenate(([0], np.cumsum(np.bincount(pairs[:, 0], minlength=graph.edges))))
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    return first.astype(np.int32), np.ascontiguousarray(pairs[order, 1], dtype=np.int32)
+        pairs = np.concatenate((pairs, found, found[:, ::-1]))
+    keys = np.unique(pairs[:, 0].astype(np.int64) * max(graph.edges, 1) + pairs[:, 1])
+    edges, others = np.divmod(keys, max(graph.edges, 1))
+    first = np.concatenate(([0], np.cumsum(np.bincount(edges, minlength=graph.edges))))
+    return first.astype(np.int64), others.astype(np.int32)
 
 
 @numba.njit(cache=True)
