@@ -245,6 +245,7 @@ def _row(difficulty: str, agents: int, share: float, runs: list[dict[str, Any]])
     mine = [row for row in runs if row["share"] == share]
     good = [row for row in mine if row["solved"]]
     over = [row["cost"] / row["bound"] for row in good if row["bound"]]
+    firsts = [min(row["first_s"], row["seconds"]) for row in good]
     low, high = clopper_pearson(len(good), len(mine), 0.05)
     return {
         "difficulty": difficulty,
@@ -259,8 +260,8 @@ def _row(difficulty: str, agents: int, share: float, runs: list[dict[str, Any]])
         "mean_cost_over_bound": round(statistics.fmean(over), 5) if over else None,
         "largest_cost_over_bound": round(max(over), 5) if over else None,
         "median_seconds": round(statistics.median(row["seconds"] for row in mine), 3),
-        "median_first_s": round(statistics.median(row["first_s"] for row in good), 4) if good else None,
-        "slowest_first_s": round(max(row["first_s"] for row in good), 3) if good else None,
+        "median_first_s": round(statistics.median(firsts), 4) if good else None,
+        "slowest_first_s": round(max(firsts), 3) if good else None,
         "safest_risk_proved": round(sum(row["safest_proved"] for row in mine) / len(mine), 4),
     }
 

@@ -130,3 +130,15 @@ def test_risks_that_are_no_risks_are_refused_by_name(value):
             bounded_plan(instance, np.ones(4), budget)
     with pytest.raises(ConfigError, match="another graph"):
         bounded_plan(instance, risk_model(grid(["..."]), np.ones(4)), 1.0)
+
+
+def test_a_plan_says_when_the_first_one_was_known():
+    rng = np.random.default_rng(3)
+    graph = grid(["......"] * 5, diagonal=True)
+    model = risk_model(graph, rng.random(graph.edges), wait=0.3)
+    places = rng.permutation(graph.vertices)
+    instance = make_instance(graph, places[:8].tolist(), places[8:16].tolist())
+    least = bounded_plan(instance, model, math.inf, 5.0).least_risk
+    for budget in (1.02 * least, 1.1 * least, 2.0 * least):
+        plan = bounded_plan(instance, model, budget, 3.0)
+        assert plan.first_seconds <= plan.seconds if plan.solved else plan.first_seconds == math.inf

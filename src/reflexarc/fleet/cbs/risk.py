@@ -227,6 +227,7 @@ class _Search:
             repair.improve(min(deadline, self.team.clock() + TURN), math.inf)
             self._note(repair.within)
             repair.improve(min(deadline, self.team.clock() + TURN), self.weight * bound)
+            self._note(repair.within)
         best = repair.paths() if repair.within else None
         cost = repair.soc if repair.within else None
         tree = RiskTree(team, self.weight)
