@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Density reachability: how exact on ten published systems, how fast beside its peers, and what plans gain.
 
-Each part runs in a process of its own and on one thread. The full study runs them one after the other. A short run,
-which only shows that everything works and roughly how well, uses two cores.
+Each part runs in a process of its own, its linear algebra on one thread. The full study runs them one after the other.
+A short run, which only shows that everything works and roughly how well, uses two cores.
 """
 
 from collections.abc import Callable

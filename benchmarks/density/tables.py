@@ -65,36 +65,49 @@ def _speed(part: dict[str, Any]) -> list[str]:
         (
             row["system"],
             row["n"],
+            f"{row['particles']:,}",
             row["steps"],
             _times(row["p50_ms"], row["p99_ms"]),
+            _cell(round(row["cpu_ms"])),
             row["substeps"],
             _times(row["own_p50_ms"], row["own_p99_ms"]),
+            _cell(round(row["own_cpu_ms"])),
         )
         for row in part["flow"]
     ]
     head = (
         "system",
         "n",
+        "particles",
         "outputs",
         "one step per output: p50 / p99 [ms]",
+        "processor [ms]",
         "usual steps per output",
         "usual steps: p50 / p99 [ms]",
+        "processor [ms]",
     )
-    lines = ["### Flow of 10,000 particles, single precision, one thread", "", *_table(head, rows), ""]
-    box, rare, robot = part["box"], part["rare"], part["robot"]
+    lines = [
+        "### Flow of particles with their log-density, single precision, two cores",
+        "",
+        *_table(head, rows),
+        "",
+    ]
+    box, rare, robot = part["box"], part["rare"], part["robot"][0]
     rows = [
         (
-            name,
-            f"{row['p50_ms_per_candidate']:.2f}",
+            row["footprint"],
+            row["threads"],
+            f"{row['p50_ms_per_candidate']:.2f} / {row['p99_ms_per_candidate']:.2f}",
             _times(row["p50_ms"], row["p99_ms"]),
             f"{row['cpu_ms_per_candidate']:.2f}",
             f"{row['least_risk']:.3f} to {row['largest_risk']:.3f}",
         )
-        for name, row in (("disc", robot), ("rectangle", part["robot_rectangle"]))
+        for row in part["robot"]
     ]
     head = (
         "footprint",
-        "per candidate, p50 [ms]",
+        "threads",
+        "per candidate, p50 / p99 [ms]",
         "batch, p50 / p99 [ms]",
         "own time per candidate [ms]",
         "risks",

@@ -26,7 +26,7 @@ def outlines(path, yaw):
 def test_the_rectangle_touches_what_is_within_its_distance_and_nothing_else(dtype, yaw):
     """First contacts of 600 particles with 4 moving discs, some slow and some that leap across in one step."""
     rng = np.random.default_rng(int(abs(10 * yaw)))
-    count, t = 600, np.array([0.0, 0.4, 0.5, 1.3])  # three blocks, the last one not full
+    count, t = 600, np.array([0.0, 0.4, 0.5, 1.3])  # two blocks, the last one not full
     path = np.cumsum(
         rng.normal(0.0, [[[0.6, 0.6]], [[0.6, 0.6]], [[0.02, 0.02]], [[2.0, 1.0]]], (4, count, 2)), 0
     )

@@ -178,7 +178,8 @@ def spread(value):
 
 ROBOT = {
     "candidates": 45, "particles": 10_000, "obstacles": 20, "horizon_s": 3.0, "p50_ms": 157.5, "p99_ms": 170.0,
-    "cpu_ms_per_candidate": 3.4, "least_risk": 0.01, "largest_risk": 0.9,
+    "p50_ms_per_candidate": 3.5, "p99_ms_per_candidate": 3.75, "cpu_ms_per_candidate": 3.4,
+    "least_risk": 0.01, "largest_risk": 0.9,
 }  # fmt: skip
 COLUMN = {
     "runs": 20, "missions": 40, "successes": 38, "mission_success": rate(0.95), "moving_contacts": 3,
@@ -213,11 +214,20 @@ RESULTS = {
     },
     "speed": {
         "flow": [
-            {"system": "vdp", "n": 2, "steps": 50, "substeps": 2}
-            | {"p50_ms": 1.0, "p99_ms": 2.0, "own_p50_ms": 3.0, "own_p99_ms": 4.0}
+            {"system": "vdp", "n": 2, "particles": 10_000, "steps": 50, "substeps": 2}
+            | {
+                "p50_ms": 1.0,
+                "p99_ms": 2.0,
+                "own_p50_ms": 3.0,
+                "own_p99_ms": 4.0,
+                "cpu_ms": 1.5,
+                "own_cpu_ms": 5.5,
+            }
         ],
-        "robot": ROBOT | {"p50_ms_per_candidate": 3.5},
-        "robot_rectangle": ROBOT | {"p50_ms_per_candidate": 4.25},
+        "robot": [
+            ROBOT | {"footprint": "disc", "threads": 1},
+            ROBOT | {"footprint": "rectangle", "threads": 2, "p50_ms_per_candidate": 4.25},
+        ],
         "box": {
             "truth": 0.0606,
             "width": 1e-3,
@@ -275,8 +285,8 @@ def test_tables_wait_for_a_full_run_and_then_show_every_part(plain, tmp_path):
     assert "| vdp (2) | 10,000 | 1.0e+00 | – |" in text
     assert "| 12.2 | – | – | 8.0e-02 | 500 | – |" in text
     assert (
-        "| disc | 3.50 | 158 / 170 |" in text
-        and "| rectangle | 4.25 |" in text
+        "| disc | 1 | 3.50 / 3.75 | 158 / 170 |" in text
+        and "| rectangle | 2 | 4.25 / 3.75 |" in text
         and "| cells | 1e-05 |" in text
     )
     assert (
@@ -304,8 +314,8 @@ def test_committed_figures_hold_what_is_promised(committed):
     assert headline["kl_exact_worst"] <= 1e-8
     assert headline["kl_vdp_learned"] < headline["kl_vdp_published_network_implied"]
     assert headline["vdp_flow_p50_ms"] <= 25.0
-    assert headline["robot_check_p50_ms_per_candidate"] <= 5.0
-    assert headline["robot_rectangle_check_p50_ms_per_candidate"] <= 5.0
+    assert headline["robot_disc_2_threads_p50_ms_per_candidate"] <= 5.0
+    assert headline["robot_rectangle_2_threads_p50_ms_per_candidate"] <= 5.0
     assert headline["rare_samples_ratio"] >= 50.0
     assert len(committed["figures"]["scores"]["figures"]["systems"]) == 10
     box = {row["method"]: row for row in committed["figures"]["speed"]["figures"]["box"]["rows"]}

@@ -16,7 +16,7 @@ from reflexarc.reach.systems import driving
 from reflexarc.reach.systems.tracking import Reference, errors, poses, world
 from reflexarc.reach.tracked import start_errors, tracked_paths, tracked_touches
 
-STEPS, DT, COUNT = 20, 0.1, 300
+STEPS, DT, COUNT = 20, 0.1, 1100
 T = DT * np.arange(STEPS + 1)
 ROBOT = Footprint(0.05, heading=2, half_length=0.45, half_width=0.3)
 
@@ -77,6 +77,16 @@ def test_contacts_are_those_of_the_check_of_the_paths(footprint):
     expected = touches(tracked_paths(x0, reference, places, DT, driving.GAINS), T, around, footprint)
     assert np.array_equal(found.first, expected.first)
     assert not found.escaped.any()
+    for threads in (2, 7):  # the latter are more than there are blocks
+        shared = tracked_touches(x0, reference, places, DT, driving.GAINS, around, footprint, threads)
+        assert np.array_equal(found.first, shared.first)
+    many = (found.first >= 0).sum(axis=1)
+    for enough in (100, int(np.median(many))):
+        some = tracked_touches(x0, reference, places, DT, driving.GAINS, around, footprint, 2, enough)
+        seen = (some.first >= 0).sum(axis=1)
+        assert np.array_equal(seen > enough, many > enough), "given up only where it is more than enough"
+        assert np.array_equal(some.first[many <= enough], found.first[many <= enough])
+        assert (seen < many).any() or enough > 100
     assert 0.1 < (found.first >= 0).mean() < 0.98
     assert len(np.unique(found.first)) > 8
 
@@ -116,7 +126,7 @@ def test_errors_at_the_start_are_those_of_the_model():
     ("changed", "words"),
     [
         ({"x0": np.zeros((COUNT, 3))}, "errors must be"),
-        ({"x0": np.zeros((COUNT - 1, 4))}, "drawn for 300 particles"),
+        ({"x0": np.zeros((COUNT - 1, 4))}, "drawn for 1100 particles"),
         ({"poses": np.zeros((2, STEPS + 1, 3))}, "references come with"),
         ({"poses": np.full((5, STEPS + 1, 3), np.nan)}, "not finite"),
         ({"dt": -0.1}, "does not increase"),

@@ -57,7 +57,9 @@ class Probe:
         if name not in self.publishers:
             self.publishers[name] = advertise(self.node, name)
             self.until(
-                lambda: self.publishers[name].get_subscription_count() > 0, 20.0, f"a subscriber of {name}"
+                lambda: self.publishers[name].get_subscription_count() > 0,
+                START_S,  # nodes that compile their filter or monitor listen only then
+                f"a subscriber of {name}",
             )
         self.publishers[name].publish(message)
 

@@ -3,6 +3,7 @@
 """The plant's guard against its commands, and the policy's against old odometry."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,3 +103,32 @@ def test_stale_odometry_silences_the_policy(new_domain):
         finally:
             node.executor_.shutdown()
             node.destroy_node()
+
+
+def test_plans_keep_their_rate_although_turns_come_early_and_late(new_domain):
+    """Turns every 50 ms, some 5 ms early or late, must not let a plan that is due every 100 ms wait for one more."""
+    import rclpy
+
+    from reflexarc.core.types import FIXED_FRAME, BaseState, Obstacles, Walls
+    from reflexarc_nodes import convert
+    from reflexarc_nodes.task_policy_node import TaskPolicyNode
+
+    sent = []
+    with rclpy.init(args=["--ros-args", "-p", "scenario:=sidewalk_risk"], domain_id=new_domain()):
+        node = TaskPolicyNode()
+        try:
+            node.plan = SimpleNamespace(publish=lambda message: sent.append(now))
+            node._take_route(convert.route_to(0.0, np.array([[0.0, 0.0], [10.0, 0.0]])))
+            turns = 1.0 + 0.05 * np.arange(100) + np.random.default_rng(0).choice([-0.005, 0.0, 0.005], 100)
+            for now in [*turns, 9.0]:  # the last one long after it was due
+                none = Obstacles.none(now), Walls.none()
+                node._take_odometry(
+                    convert.odometry_to(BaseState(now, FIXED_FRAME, np.zeros(3), np.zeros(2), *none))
+                )
+                assert node.propose(now)
+            assert node.plan_due == pytest.approx(9.1), "what was missed is not made up"
+        finally:
+            node.executor_.shutdown()
+            node.destroy_node()
+    assert len(sent) == 51
+    assert np.diff(sent[:-1]).max() < 0.12

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study in parts: modules beside its `study.py`, each run in a process of its own and on one thread.
+"""A study in parts: modules beside its `study.py`, each run in a process of its own, linear algebra on one thread.
 
 Parts may need JAX at different precisions, and no part's compiler or garbage collector shall show in another's times.
 A part is a module with `run(full, progress) -> dict` and `headline(figures) -> dict`.

@@ -23,6 +23,7 @@ from reflexarc.reach.contact_tests import (
     disc_rectangle,
     half_plane,
     near_disc,
+    near_discs,
     near_wall,
     wall_disc,
     wall_rectangle,
@@ -97,8 +98,8 @@ def touch(
     margin = size[2]
     corner = np.sqrt(size[0] * size[0] + size[1] * size[1])
     reach = margin + corner
-    near = np.empty(end, np.uint8)
-    for m in range(len(radius)):
+    near, some = np.empty(end, np.uint8), np.empty(len(radius), np.int32)
+    for m in some[: near_discs(begin, end, box, before, t, bounds, block, radius, reach, some)]:
         last = min(end, first.max())
         near_disc(begin, last, box, before, t, bounds[m, block], reach + radius[m], near)
         for k in range(begin, last):

@@ -27,6 +27,42 @@ LATE = np.int32(2**31 - 1)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
+def near_discs(begin, end, box, before, after, bounds, block, radius, reach, some):
+    """Write which discs' boxes meet the block's, grown, each over all steps to outputs from `begin` to before `end`.
+
+    Args:
+        begin: first output.
+        end: output after the last.
+        box: low x, low y, high x, high y of the block over each step, shape (4, K + 1). [m]
+        before: time of the step's begin, shape (K + 1,). [s]
+        after: time of its end. [s]
+        bounds: smallest and largest x, y, v_x, v_y of the discs' draws, shape (m, blocks, 8).
+        block: which block it is.
+        radius: of the discs, shape (m,). [m]
+        reach: by which the box is grown besides. [m]
+        some: output, shape (m,), the first of which are filled.
+
+    Returns:
+        How many discs were written.
+    """
+    low_x, low_y, high_x, high_y = box[0, begin], box[1, begin], box[2, begin], box[3, begin]
+    for k in range(begin + 1, end):
+        low_x, low_y = min(low_x, box[0, k]), min(low_y, box[1, k])
+        high_x, high_y = max(high_x, box[2, k]), max(high_y, box[3, k])
+    s, t, count = before[begin], after[end - 1], 0
+    for m in range(len(radius)):
+        grown = reach + radius[m]
+        west = bounds[m, block, 0] + min(bounds[m, block, 2] * s, bounds[m, block, 2] * t) - grown
+        south = bounds[m, block, 1] + min(bounds[m, block, 3] * s, bounds[m, block, 3] * t) - grown
+        east = bounds[m, block, 4] + max(bounds[m, block, 6] * s, bounds[m, block, 6] * t) + grown
+        north = bounds[m, block, 5] + max(bounds[m, block, 7] * s, bounds[m, block, 7] * t) + grown
+        if (west <= high_x) & (east >= low_x) & (south <= high_y) & (north >= low_y):
+            some[count] = m
+            count += 1
+    return count
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
 def near_disc(begin, end, box, before, after, bounds, reach, near):
     """Say for the steps to outputs from `begin` to before `end` whether the block's box, grown, meets the disc's.
 

@@ -137,21 +137,19 @@ class PlanMonitor:
     ) -> tuple[Risk, int, str]:
         """Return the risk of the cheapest acceptable variant and its index, or the plan's own, -1 and why."""
         config = self.config
-        every = np.arange(len(choices.scale))
-        met = self._touches(
-            choices, every, state, self._sample(choices, state, spread, around, config.screening, rng)
-        )
-        believed = met.escaped.mean(axis=1) <= ESCAPES
-        rough = np.where(believed, (met.first >= 0).mean(axis=1), 1.0)
-        promising = every[rough <= 0.5 * config.limit][: config.finalists]
+        every, most = np.arange(len(choices.scale)), int(0.5 * config.limit * config.screening)
+        few = self._sample(choices, state, spread, around, config.screening, rng)
+        met = self._touches(choices, every, state, few, most)
+        good = (met.escaped.mean(axis=1) <= ESCAPES) & ((met.first >= 0).sum(axis=1) <= most)
+        promising = every[good][: config.finalists]
         sample = None
         for index in promising:
             sample = sample or self._sample(choices, state, spread, around, config.particles, rng)
             risk = self._risk(choices, int(index), state, sample)
             if risk.upper <= config.limit:
                 return risk, int(index), ""
-        least = f"the least of {len(every)} variants is about {rough.min():.3f}"
-        return found, -1, f"risk {found.p:.3f} is above {config.limit:g} and no variant is accepted: {least}"
+        looked = f"{len(promising)} of {len(every)} looked acceptable"
+        return found, -1, f"risk {found.p:.3f} is above {config.limit:g} and no variant is accepted: {looked}"
 
     def _risk(
         self, choices: Variants, index: int, state: BaseState, sample: tuple[npt.NDArray, Surroundings]
@@ -173,15 +171,20 @@ class PlanMonitor:
         which: npt.NDArray[np.intp],
         state: BaseState,
         sample: tuple[npt.NDArray, Surroundings],
+        enough: int | None = None,
     ) -> Touches:
-        """Return what the particles touch on the variants `which`, arrays of shape (len(which), N)."""
+        """Return what the particles touch on the variants `which`, arrays of shape (len(which), N).
+
+        Of a variant that more than `enough` touch only so much is known.
+        """
         # Everything is seen from where the robot is: single precision is of micrometres there.
         t = DT * np.arange(self._steps + 1)
         seen = choices.pose[which] - np.array([state.pose[0], state.pose[1], 0.0])
         poses = np.array([[np.interp(t, choices.time, column) for column in one.T] for one in seen])
         reference = Reference(choices.time, choices.speed[which], choices.turn_rate[which])
         x0, around = sample
-        return tracked_touches(x0, reference, poses.transpose(0, 2, 1), DT, GAINS, around, self._footprint)
+        places, threads = poses.transpose(0, 2, 1), self.config.threads
+        return tracked_touches(x0, reference, places, DT, GAINS, around, self._footprint, threads, enough)
 
     def _sample(
         self,

@@ -27,6 +27,7 @@ class MonitorConfig:
     )
     screening: int = quantity(500, low=100, high=100_000, doc="particles that only rank candidates")
     finalists: int = quantity(3, low=1, high=45, doc="candidates that get fresh particles, cheapest first")
+    threads: int = quantity(1, low=1, high=64, doc="threads that look for contacts")
     clearance_m: float = quantity(0.05, unit="m", low=0.0, high=2.0, doc="distance that counts as a contact")
     position_std_m: float = quantity(
         0.03, unit="m", low=1e-4, high=2.0, doc="of the pose, where odometry says nothing"

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array, Obstacles
 
-BLOCK = 256
+BLOCK = 512
 """Particles that the contact kernel handles together; the draws carry bounds per block."""
 
 

@@ -5,9 +5,11 @@ The motion is that of `systems.tracking` (Kanayama et al., ICRA 1990): errors, o
 method per output, and the way back to places. Written for vector units: a block of particles goes through a few
 outputs at a time, is checked against everything at once while it is in the cache, and is left as soon as all of it has
 touched something. The rollouts agree with `liouville.propagate` to rounding; only the log-density is not carried.
+Blocks are independent, so that they are shared between threads without a difference in what is found.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -34,6 +36,8 @@ def tracked_touches(
     gains: Any,
     surroundings: Surroundings,
     footprint: Footprint,
+    threads: int = 1,
+    enough: int | None = None,
 ) -> Touches:
     """Return what each particle touches first on each reference, between outputs too.
 
@@ -45,6 +49,9 @@ def tracked_touches(
         gains: `tracking.Gains` of the controller.
         surroundings: of `surround`, drawn for N particles; without boxes.
         footprint: of the robot.
+        threads: among which the particles are divided.
+        enough: contacts of a reference beyond which only this matters, that there are more; later ones are then not
+            looked for. None looks for all.
 
     Returns:
         Arrays of shape (C, N).
@@ -77,7 +84,32 @@ def tracked_touches(
     numbers = np.array([gains.along, gains.across, gains.heading, dt], np.float32)
     obstacles = tuple(part.astype(np.float32, copy=False) for part in surroundings[:5])
     rectangle = footprint.heading is not None
-    _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obstacles, first, escape)
+    limit = len(x0) if enough is None else enough
+    blocks = np.linspace(0, -(-len(x0) // BLOCK), max(1, threads) + 1).astype(int).tolist()
+
+    def work(begin: int, end: int) -> None:
+        _first_touch(
+            begin,
+            end,
+            x0,
+            speed,
+            turn_rate,
+            poses,
+            numbers,
+            t,
+            rectangle,
+            size,
+            obstacles,
+            limit,
+            first,
+            escape,
+        )
+
+    if threads <= 1:
+        work(*blocks)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, blocks[:-1], blocks[1:]))  # a list raises what a thread raised
     escaped = escape < first
     first = np.minimum(first, escape)
     return Touches(np.where(first < outputs, first, -1).astype(np.int32), escaped)
@@ -112,9 +144,24 @@ def _at_stages(reference: Any, dt: float, steps: int) -> tuple[npt.NDArray, npt.
     )  # pyright: ignore[reportReturnType] - a tuple of two
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obstacles, first, escape):
-    """Fill `first` and `escape`, both (C, N), with K + 1 where there is none."""
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _first_touch(
+    first_block,
+    end_block,
+    x0,
+    speed,
+    turn_rate,
+    poses,
+    numbers,
+    t,
+    rectangle,
+    size,
+    obstacles,
+    enough,
+    first,
+    escape,
+):
+    """Fill `first` and `escape`, both (C, N), for some blocks, with K + 1 where there is none."""
     candidates, outputs, count = len(poses), poses.shape[1], len(x0)
     state = np.empty((4, BLOCK), np.float32)
     px, py = np.empty((outputs, BLOCK), np.float32), np.empty((outputs, BLOCK), np.float32)
@@ -122,7 +169,7 @@ def _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obsta
     turn, turned = np.zeros((outputs, 3, BLOCK), np.float32), np.zeros(outputs, np.bool_)
     before = np.concatenate((t[:1], t[:-1]))
     f, e = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
-    for block in range((count + BLOCK - 1) // BLOCK):
+    for block in range(first_block, end_block):
         start = block * BLOCK
         end = min(start + BLOCK, count)
         for c in range(candidates):
@@ -130,6 +177,7 @@ def _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obsta
             f[:] = outputs
             e[:] = outputs
             turned[:] = not rectangle
+            escaped = False
             for begin in range(0, outputs, PIECE):
                 last = min(begin + PIECE, outputs)
                 for k in range(begin, last):
@@ -137,7 +185,8 @@ def _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obsta
                         _step(state, speed[c, k - 1], turn_rate[c, k - 1], numbers)
                     if not _place(state, poses[c, k], px[k], py[k], heading[k]):
                         _escape(k, px, py, heading, e)
-                    if k >= e.min():
+                        escaped = True
+                    if escaped:
                         hold(k, e, px, py, heading)
                     sweep(k, px, py, box)
                 touch(
@@ -157,7 +206,7 @@ def _first_touch(x0, speed, turn_rate, poses, numbers, t, rectangle, size, obsta
                     obstacles,
                     f,
                 )
-                if f.max() < last:
+                if f.max() < last or (f[: end - start] < last).sum() > enough:
                     break
             first[c, start:end] = f[: end - start]
             escape[c, start:end] = e[: end - start]
@@ -202,15 +251,24 @@ def _step(state, speed, turn_rate, numbers):
     v0, v1, v2 = speed
     w0, w1, w2 = turn_rate
     along, across, heading, drift = state[0], state[1], state[2], state[3]
-    for i in range(BLOCK):
+    for i in range(BLOCK // 2):  # two at a time: each is a long chain, and the processor works on both
+        j = i + BLOCK // 2
         x, y, h, a = along[i], across[i], heading[i], drift[i]
+        p, q, r, b = along[j], across[j], heading[j], drift[j]
         x1, y1, h1 = _rates(x, y, h, a, v0, w0, k1, k2, k3)
+        p1, q1, r1 = _rates(p, q, r, b, v0, w0, k1, k2, k3)
         x2, y2, h2 = _rates(x + half * x1, y + half * y1, h + half * h1, a, v1, w1, k1, k2, k3)
+        p2, q2, r2 = _rates(p + half * p1, q + half * q1, r + half * r1, b, v1, w1, k1, k2, k3)
         x3, y3, h3 = _rates(x + half * x2, y + half * y2, h + half * h2, a, v1, w1, k1, k2, k3)
+        p3, q3, r3 = _rates(p + half * p2, q + half * q2, r + half * r2, b, v1, w1, k1, k2, k3)
         x4, y4, h4 = _rates(x + dt * x3, y + dt * y3, h + dt * h3, a, v2, w2, k1, k2, k3)
+        p4, q4, r4 = _rates(p + dt * p3, q + dt * q3, r + dt * r3, b, v2, w2, k1, k2, k3)
         along[i] = x + sixth * (x1 + two * (x2 + x3) + x4)
         across[i] = y + sixth * (y1 + two * (y2 + y3) + y4)
         heading[i] = h + sixth * (h1 + two * (h2 + h3) + h4)
+        along[j] = p + sixth * (p1 + two * (p2 + p3) + p4)
+        across[j] = q + sixth * (q1 + two * (q2 + q3) + q4)
+        heading[j] = r + sixth * (r1 + two * (r2 + r3) + r4)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})

@@ -53,6 +53,7 @@ class TaskPolicyNode(NodeParts, Node):
             self.policy = self.judged = RiskAware(self.policy, scenario.reach.risk_max_age_s)
             self.plan = advertise(self, "plan")
             self.plan_period, self.plan_due = 1.0 / scenario.reach.rate_hz, -math.inf
+            self.plan_slack = 0.5 / interface("proposal").rate_hz  # the turn nearest to when a plan is due
             listen(self, "plan_risk", lambda m: self.judged.take(wire.plan_risk_from(m)))
         self.odometry: wire.Odometry | None = None
         self.obstacles: Obstacles | None = None
@@ -91,8 +92,9 @@ class TaskPolicyNode(NodeParts, Node):
         walls = Walls.none(odometry.frame_id)
         state = BaseState(odometry.stamp, odometry.frame_id, odometry.pose, odometry.twist, obstacles, walls)
         self.last = now
-        if self.judged is not None and now >= self.plan_due - 1e-9:
-            self.plan_due = now + self.plan_period
+        if self.judged is not None and now >= self.plan_due - self.plan_slack:
+            due = self.plan_due + self.plan_period
+            self.plan_due = due if due > now else now + self.plan_period  # on a grid, unless it fell behind
             self.plan.publish(plan_to(self.judged.plan(state, now, self.plan_s)))
         proposal = self.policy.propose(state, now)
         self.proposal.publish(twist_to(proposal.stamp, proposal.twist))
