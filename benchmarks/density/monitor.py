@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Part of the density study: what the plan monitor does to deliveries, with and without the arc, in lock-step.
 
-The scenario `sidewalk_risk` over 20 seeds in four ways: the policy's plans judged or not, the arc in the loop or not.
+The scenario `sidewalk_risk` over 15 seeds in four ways: the policy's plans judged or not, the arc in the loop or not.
 Everything else is the same, people and sensor noise included, so columns are compared seed by seed. A contact counts as
 moving if the robot was faster than 0.1 m/s when it began; people who walk into a standing robot count as standing.
 Rates carry exact binomial 95 % intervals, means over runs bootstrap ones.
@@ -27,7 +27,7 @@ from reflexarc_sim.scenario import load_scenario
 HERE = Path(__file__).resolve().parent
 JOURNAL = HERE / "monitor" / "runs.jsonl"
 SCENARIO = "sidewalk_risk"
-SEEDS = range(20)
+SEEDS = range(15)
 SHORT_S = 4.0
 """Simulated time of the short run's only seed."""
 WAYS = tuple(itertools.product((False, True), (False, True)))

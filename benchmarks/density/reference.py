@@ -33,9 +33,10 @@ def reference(system: ClosedLoop, x0: Array, tolerance: float) -> tuple[Array, A
     with jax.enable_x64(True):
         solve = _solver(system, tolerance)
         parts = []
-        for i in range(0, len(x0), CHUNK):
-            part = x0[i : i + CHUNK]
-            padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)])
+        size = min(CHUNK, len(x0))
+        for i in range(0, len(x0), size):
+            part = x0[i : i + size]
+            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
             parts.append(np.asarray(solve(padded))[: len(part)])
     y = np.concatenate(parts).swapaxes(0, 1)
     return y[..., :-1], y[..., -1]

@@ -24,7 +24,7 @@ def _scores(part: dict[str, Any]) -> list[str]:
         "nearest": "nearest neighbour of the exact gain",
         "learned": "learned density",
         "learned_nearest": "learned, moved by nearest neighbour",
-        "exact_fixed_steps": "exact, usual steps",
+        "flow_fixed_steps": "flow, usual steps",
         "exact": "exact",
     }
     rows = [

@@ -204,7 +204,7 @@ RESULTS = {
                     "learned": 0.002,
                     "learned_nearest": 0.03,
                     "exact": 1e-15,
-                    "exact_fixed_steps": 1e-14,
+                    "flow_fixed_steps": 1e-14,
                 },
                 "reference_own_score": 1e-17,
                 "published_ratios": {"kde": 12.2},
