@@ -77,7 +77,8 @@ CASES = {
     "quad": Case(bins=16, tolerance=1e-11, published={"kde": 2.50, "histogram": 98.0, "sigmoidal_gp": 31.0}),
     "acc": Case(bins=5, judged=100, published={"kde": 194.0, "sigmoidal_gp": 60.0}),
     "gcas": Case(
-        points=2000, bins=2, bandwidth=0.25, judged=50, training=_FEW, published={"kde": 776.0, "sigmoidal_gp": 145.0}
+        points=2000, bins=2, bandwidth=0.25, judged=50, outputs=(0, 5, 10, 15),
+        training=_FEW, published={"kde": 776.0, "sigmoidal_gp": 145.0},
     ),
     "toon": Case(
         points=1000, bins=None, judged=4, tolerance=1e-9, outputs=(0, 5, 10),
