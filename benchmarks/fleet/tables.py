@@ -84,7 +84,54 @@ def mapf_tables(part: dict[str, Any]) -> list[str]:
     return [*lines, *table(("peer", "map, agents", "figure"), rows), ""]
 
 
-MAKERS = {"mapf": mapf_tables}
+def delays_tables(part: dict[str, Any]) -> list[str]:
+    """Return the table of execution under delays."""
+    rows = []
+    for case in part["cases"]:
+        for kind, name in (("by_order", "order"), ("by_clock", "clock")):
+            found = case[kind]
+            rows.append(
+                (
+                    case["name"],
+                    name,
+                    f"{found['runs_with_meetings']}/{case['runs']}",
+                    found["meetings"],
+                    _NONE if found["loss"] is None else "{:.3f} ({:.3f} to {:.3f})".format(*found["loss"]),
+                    "yes" if found["finished"] else "no",
+                )
+            )
+    head = ("instances", "by", "runs with meetings", "meetings", "loss of makespan, 95 %", "all arrive")
+    return ["### Execution under delays", "", *table(head, rows), ""]
+
+
+def delivery_tables(part: dict[str, Any]) -> list[str]:
+    """Return the table of scenario `fleet_delivery`."""
+    names = {
+        "seeds": "seeds",
+        "goals": "goals",
+        "reached": "goals reached",
+        "seeds_with_contacts_of_robots": "seeds with contacts between robots",
+        "share_of_seeds_at_most": "share of such seeds, at most (95 %)",
+        "least_gap_m": "least distance of two robots, between centres [m]",
+        "stops": "stops",
+        "stopped_s": "time stopped [s]",
+        "pedestrian_contacts_moving": "contacts with pedestrians while the robot moved",
+        "pedestrian_contacts_standing": "contacts with pedestrians while it stood",
+        "other_contacts": "other contacts",
+        "mean_delivery_s": "mean time of a delivery [s]",
+        "largest_delay_s": "largest delay [s]",
+        "mean_duration_s": "mean time until all were made [s]",
+    }
+    rows = [(name, _NONE if part[key] is None else f"{part[key]:g}") for key, name in names.items()]
+    return [
+        f"### Scenario `fleet_delivery`, {part['robots']} robots",
+        "",
+        *table(("figure", "value"), rows),
+        "",
+    ]
+
+
+MAKERS = {"mapf": mapf_tables, "delays": delays_tables, "delivery": delivery_tables}
 """Part of the study to the maker of its tables, in the order of the page."""
 
 

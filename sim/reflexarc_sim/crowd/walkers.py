@@ -107,7 +107,7 @@ class Walkers:
         evading: dict[int, Array] = {}
         for i, agent_id in enumerate(self._agents):
             self._renew_goal(i, seen.time)
-            aim, side, aside = self._avoid(i, seen) if aware[i] else (None, 0, False)
+            aim, side, aside = self._avoid(i, self._view(i, seen)) if aware[i] else (None, 0, False)
             self._side[i] = side
             if seen.time < self._startled_until[i]:
                 evading[i] = np.zeros(2)
@@ -130,7 +130,8 @@ class Walkers:
         for i in np.flatnonzero(aware):
             if i not in evading:
                 walker = Walker(seen.bodies[i], self._velocity[i], 0, self._lanes)
-                kept = keep_off(walker, seen.robot_pose, seen.robot_size, PEDESTRIAN_RADIUS)
+                near = self._view(int(i), seen)
+                kept = keep_off(walker, near.robot_pose, near.robot_size, PEDESTRIAN_RADIUS)
                 if np.any(kept != walker.velocity):
                     evading[int(i)] = kept
         self._follow_pushed_bodies(seen, evading)
@@ -150,6 +151,10 @@ class Walkers:
             if aim is not None:
                 return aim, side, True
         return *evasive_aim(walker, seen.robot_pose[:2], seen.robot_velocity), False
+
+    def _view(self, i: int, seen: Surroundings) -> Surroundings:
+        """Return what pedestrian i sees."""
+        return seen
 
     def _aware(self, seen: Surroundings) -> np.ndarray:
         """Who reacts to the robot now, shape (n,), bool."""

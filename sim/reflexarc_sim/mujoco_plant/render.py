@@ -28,9 +28,17 @@ class Camera:
         """Why there are no pictures, or None."""
 
     def picture(
-        self, data: mujoco.MjData, name: str, pose: Array, width: int, height: int
+        self,
+        data: mujoco.MjData,
+        name: str,
+        pose: Array,
+        width: int,
+        height: int,
+        distance: float | None = None,
     ) -> np.ndarray | None:
         """Draw `data` from the camera `name`; None when this machine cannot draw. Shape (height, width, 3), uint8.
+
+        `distance` [m] replaces the camera's own.
 
         Raises:
             UnknownNameError: no such camera.
@@ -43,7 +51,10 @@ class Camera:
         options = mujoco.MjvOption()
         for group in range(6):
             options.geomgroup[group] = group not in _HIDDEN_GROUPS
-        renderer.update_scene(data, _view(name, pose), options)
+        view = _view(name, pose)
+        if distance is not None:
+            view.distance = distance
+        renderer.update_scene(data, view, options)
         return renderer.render().copy()
 
     def close(self) -> None:

@@ -21,14 +21,21 @@ class Lidar:
     """Planar lidar; rays stay horizontal when the body pitches and pass through the robot itself and the ground."""
 
     def __init__(
-        self, config: LidarConfig, robot: BaseRobot, model: mujoco.MjModel, rng: np.random.Generator
+        self,
+        config: LidarConfig,
+        robot: BaseRobot,
+        model: mujoco.MjModel,
+        rng: np.random.Generator,
+        body: int | None = None,
     ) -> None:
-        """Prepare the rays."""
+        """Prepare the rays; with `body`, the robot's own, they also see the hulls of other robots."""
         self._config, self._robot, self._model, self._rng = config, robot, model, rng
         self._angle_min = -math.pi
         self._increment = 2 * math.pi / config.rays
         self._bearings = self._angle_min + self._increment * np.arange(config.rays)
-        self._groups = np.array([1, 1, 0, 0, 0, 0], np.uint8)  # fixed things and pedestrians
+        self._body = -1 if body is None else body
+        # Fixed things, pedestrians, and collision shapes of robots where there are others.
+        self._groups = np.array([1, 1, 0, 0 if body is None else 1, 0, 0], np.uint8)
         self._geoms = np.zeros(config.rays, np.int32)
         self._distances = np.zeros(config.rays)
 
@@ -53,7 +60,7 @@ class Lidar:
         angles = self._bearings + pose[2] + robot.lidar_yaw
         rays = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)], axis=1).ravel()
         mujoco.mj_multiRay(
-            self._model, data, origin, rays, self._groups, True, -1, self._geoms, self._distances, None,
+            self._model, data, origin, rays, self._groups, True, self._body, self._geoms, self._distances, None,
             config.rays, config.range_max_m,
         )  # fmt: skip
         noise = self._rng.normal(0.0, config.range_std_m, config.rays) if config.range_std_m else 0.0
@@ -75,7 +82,14 @@ class Tracker:
         self._newest = Obstacles.none(0.0)
 
     def measure(
-        self, time: float, robot: Array, position: Array, velocity: Array, present: np.ndarray
+        self,
+        time: float,
+        robot: Array,
+        position: Array,
+        velocity: Array,
+        present: np.ndarray,
+        radius: Array | None = None,
+        names: tuple[str, ...] | None = None,
     ) -> None:
         """Measure now; the result is delivered after the latency.
 
@@ -85,6 +99,8 @@ class Tracker:
             position: true positions, shape (n, 2). [m]
             velocity: true velocities, shape (n, 2). [m/s]
             present: who is in the scene, shape (n,), bool.
+            radius: of each, shape (n,); that of a pedestrian by default. [m]
+            names: of each; `pedestrian_0` and so on by default.
         """
         config = self._config
         n = len(position)
@@ -99,10 +115,10 @@ class Tracker:
             frame_id=FIXED_FRAME,
             position=(position + config.position_std * noise[0])[indices],
             velocity=(velocity + config.velocity_std * noise[1])[indices],
-            radius=np.full(count, PEDESTRIAN_RADIUS),
+            radius=np.full(count, PEDESTRIAN_RADIUS) if radius is None else radius[indices],
             position_std=np.full(count, config.position_std),
             velocity_std=np.full(count, config.velocity_std),
-            ids=tuple(f"pedestrian_{i}" for i in indices),
+            ids=tuple(f"pedestrian_{i}" if names is None else names[i] for i in indices),
         )
         self._pending.append((time + config.latency, obstacles))
 

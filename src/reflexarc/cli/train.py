@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SYSTEM_OR_DATA` and `reflexarc train density RECIPE`: learn offline."""
+"""`reflexarc train barrier SYSTEM_OR_DATA`, `train density RECIPE` and `train fleet RECIPE`: learn offline."""
 
 import argparse
 import json
@@ -23,7 +23,13 @@ density: learn where a simulated system will be and how likely, with calibrated 
   RECIPE.yaml   `system` (a name) or `simulator` (a MuJoCo model and its box), and `training`; it says everything,
                 so that --out and --quiet are the only options
 
-The folder --out receives barrier.safetensors or density.safetensors, recipe.yaml and log.csv. A training that was
+fleet: learn goal-conditioned policies with critics of distance and cost, for roadmaps. SOURCE is
+
+  RECIPE.yaml   a domain (`point`: a map, or `delivery`), `training` and `constrained` (what stage 2 changes); a
+                seed may be added with --seed
+
+The folder --out receives barrier.safetensors, density.safetensors, or unconstrained.safetensors and
+constrained.safetensors (fleet), and recipe.yaml and log.csv. A training that was
 stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
@@ -33,10 +39,11 @@ examples:
   reflexarc train barrier my_data --config mine.yaml --seed 3 --out runs/mine
   reflexarc train barrier models/barriers/boat/recipe.yaml --out runs/boat_again
   reflexarc train density models/double_pendulum/density.yaml --out runs/double_pendulum
+  reflexarc train fleet models/fleet/center_dot/recipe.yaml --seed 1 --out runs/center_dot_1
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier", "density")
+PARTS = ("barrier", "density", "fleet")
 BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
@@ -45,13 +52,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb's options."""
     parser = subparsers.add_parser(
         "train",
-        help="learn a barrier from recorded transitions, or a density from a simulator",
+        help="learn a barrier from recorded transitions, or a density or a fleet's policies from a simulator",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier or density")
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier, density or fleet")
     parser.add_argument("source", metavar="SOURCE", help="what to learn from, see above")
     parser.add_argument("--learner", metavar="NAME", help="vocbf (default), published, fisor, bc, ...")
     parser.add_argument("--seed", type=int, help="seed of weights and batches (default: 0)")
@@ -72,7 +79,27 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    return _density(args) if args.part == "density" else _barrier(args)
+    return {"barrier": _barrier, "density": _density, "fleet": _fleet}[args.part](args)
+
+
+def _fleet(args: argparse.Namespace) -> int:
+    from reflexarc.fleet.gcrl.recipe import STAGES, train  # noqa: PLC0415 - needs JAX, lazy
+
+    given = [f"--{n.replace('_', '-')}" for n in BARRIER_ONLY if n != "seed" and getattr(args, n) is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: of `train barrier`; a fleet's recipe says everything, only --seed, --out and --quiet "
+            "may be added"
+        )
+    source = Path(args.source)
+    name = source.parent.name if source.stem == "recipe" else source.stem
+    out = args.out or Path("runs") / "train" / f"{name}_fleet"
+    started = time.perf_counter()
+    with _Display(f"{name} fleet", args.quiet) as display:
+        recipe = train(source, out, display.update, args.seed)
+    files = " and ".join(f"{stage}.safetensors" for stage in STAGES)
+    print(f"{out}: {files}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
+    return 0
 
 
 def _density(args: argparse.Namespace) -> int:

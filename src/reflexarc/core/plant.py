@@ -17,6 +17,7 @@ class ContactClass(StrEnum):
     TRASH_BIN = "trash_bin"
     MAILBOX = "mailbox"
     KERB = "kerb"
+    ROBOT = "robot"
 
 
 @dataclass(frozen=True, slots=True)
