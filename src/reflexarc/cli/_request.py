@@ -86,6 +86,11 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
+    if scenario.fleet.robots:
+        raise ConfigError(
+            f"scenario {scenario.name!r} has a fleet of {scenario.fleet.robots} robots; allowed: scenarios with one "
+            "robot (benchmarks/fleet/delivery.py runs fleets); nothing was run"
+        )
     arc_config = scenario.arc_config
     make_policy(scenario.policy.name, scenario.policy.params)
     plain = _columns(args, scenario.arc_enabled)
