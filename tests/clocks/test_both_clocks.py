@@ -18,8 +18,8 @@ SEED = 2
 EMPTY_STREET = ["--set", "crowd.source=none", "--set", "missions.count=1", "--duration", "40"]
 """Without people nothing in the run is chaotic, so that both clocks must tell the same story."""
 PATH_TOLERANCE = 0.25
-"""Largest distance between both paths. Latencies that lock-step does not have make a few centimetres, and 0.13 m were seen on a
-machine that did three things at once; the robot is 0.6 m wide. [m]"""
+"""Largest distance between both paths. Latencies that lock-step does not have make a few centimetres, and 0.13 m were
+seen on a machine that did three things at once; the robot is 0.6 m wide. [m]"""
 TIME_TOLERANCE = 2.0
 """Largest difference between both drives, from the first motion to the end of the run. [s]"""
 MOVES = 0.05
