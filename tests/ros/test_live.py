@@ -31,6 +31,12 @@ def live(new_domain, tmp_path_factory, graph_class, probe_class):
     try:
         for node in NODES:
             graph.start(node, scenario=SCENARIO, seed=SEED, use_sim_time=True, out_dir=folder / "out")
+            if node == "recorder_node":
+                probe.until(
+                    lambda: all(probe.node.count_subscribers(name) for name in ("verdict", "cmd_vel")),
+                    60.0,
+                    "the recorder listens",
+                )
         mission = graph.processes["mission_node"]
         probe.until(lambda: mission.poll() is not None, 240.0, "mission_node ends by itself")
     finally:
@@ -65,18 +71,24 @@ def test_the_delivery_is_made_without_touching_anybody(summary):
 
 def test_tick_figures_come_from_inside_the_node(live, summary, recording):
     figures = json.loads((live[0] / "arc.json").read_text(encoding="utf-8"))
-    assert figures["ticks"] == len(recording.topic("verdict"))
-    lateness = np.array([entry.message.tick_lateness for entry in recording.topic("verdict")])
-    half = 0.5 / interface("cmd_vel").rate_hz
-    assert figures["deadline_miss_fraction"] == pytest.approx(np.mean(lateness > half))
+    verdicts = recording.topic("verdict")
+    assert figures["ticks"] == verdicts[-1].message.seq + 1
+    assert len(verdicts) > 0.9 * figures["ticks"], "what is compared is most of the run"
+    late = sum(entry.message.tick_lateness > 0.5 / interface("cmd_vel").rate_hz for entry in verdicts)
+    unheard = figures["ticks"] - len(verdicts)
+    assert late <= round(figures["deadline_miss_fraction"] * figures["ticks"]) <= late + unheard
     assert 0.0 <= summary["deadline_miss_fraction"] < 0.5, "even a very busy machine ticks"
-    used = 1e6 * np.array([entry.message.time_used for entry in recording.topic("verdict")])
-    assert figures["tick_p50_us"] == pytest.approx(np.percentile(used, 50), abs=6.0)
+    used = 1e6 * np.array([entry.message.time_used for entry in verdicts])
+    half = 50.0 * len(verdicts) / figures["ticks"]  # of all ticks, as a percentile of those that were heard
+    low, high = np.percentile(used, [half, 100.0 - half])
+    assert low - 6.0 <= figures["tick_p50_us"] <= high + 6.0
 
 
 def test_every_verdict_is_recorded_once_and_in_order(recording):
     numbers = [entry.message.seq for entry in recording.topic("verdict")]
-    assert numbers == list(range(len(numbers)))
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), (
+        "from the first one heard, without a gap"
+    )
     stamps = [entry.message.now for entry in recording.topic("verdict")]
     assert stamps == sorted(stamps)
 
@@ -84,8 +96,10 @@ def test_every_verdict_is_recorded_once_and_in_order(recording):
 def test_commands_are_those_of_the_verdicts_and_the_last_is_zero(recording):
     commands = [(e.message.twist.linear.x, e.message.twist.angular.z) for e in recording.topic("cmd_vel")]
     verdicts = [(e.message.command.linear.x, e.message.command.angular.z) for e in recording.topic("verdict")]
-    assert commands[: len(verdicts)] == verdicts
-    assert commands[len(verdicts) :] == [(0.0, 0.0)], "one zero command when the node is told to end"
+    *commands, last = commands
+    both = min(len(commands), len(verdicts))  # the recorder may discover one of the two topics first
+    assert commands[-both:] == verdicts[-both:]
+    assert last == (0.0, 0.0), "one zero command when the node is told to end"
 
 
 def test_rates_and_frames_are_those_of_the_table(recording):
