@@ -92,6 +92,24 @@ def test_the_round_trip_alone_would_have_called_a_wrong_answer_good():
     assert np.abs(query.initial - x0)[trusted].max(initial=0.0) < 1e-5
 
 
+@pytest.mark.parametrize("method", ["tsit5", "adaptive"])
+def test_contraction_beyond_double_precision_takes_a_state_of_the_support(method):
+    """Along (1, 1) all of the box ends in one number, so x cannot say where in the box it came from, nor need it."""
+    turn, rates, t = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2.0), np.array([-20.0, 0.1]), 2.0
+    system = linear(turn.T @ np.diag(rates) @ turn, [0, 1], [1, 2], 0.1, 20, substeps=8)
+    rho0 = Uniform([0.0, 1.0], [1.0, 2.0])
+    x0 = rho0.sample(np.random.default_rng(5), 40)
+    x = x0 @ (turn.T @ np.diag(np.exp(rates * t)) @ turn).T
+    query = log_density(system, rho0, x, method=method)
+    assert query.log_density == pytest.approx(-rates.sum() * t, abs=1e-6)
+    assert (query.initial_error > 1.0).all(), "it says that x0 is not known"
+    assert query.error.max() < 1e-11
+    across = np.abs((query.initial - x0) @ turn[1])
+    assert across.max() < 1e-9, "what x does say of x0 is right"
+    beside = log_density(system, rho0, x + 1e-6 * turn[0], method=method)
+    assert ((beside.log_density == -np.inf) | (beside.error > 1e-7)).all(), "1e-6 from the image of the box"
+
+
 def test_states_that_nothing_leads_to_have_no_density():
     x = np.array([[-0.95], [0.3], [0.71], [2.0]])  # after 1 s of -x^3 the whole line lies within 1 / sqrt(2)
     query = log_density(cubic(), Uniform([-2.0], [2.0]), x)

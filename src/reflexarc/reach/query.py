@@ -11,6 +11,13 @@ one's local affine map Phi_t(z + d) = Phi_t(z) + DPhi_t(z) d is solved for x, re
 answer does not rest on how near the particle was. Maps, which have no backward run, always go this way; they must be
 injective on the support of rho_0.
 
+Under contraction beyond double precision one and the same x is reached from states of rho_0 far apart, and the x0
+found may lie beside the support though x is reached from it. The nearest such state takes its place,
+
+    x0 + d,    min_d |W (x - Phi_t(x0) - DPhi_t d)|    with x0 + d in the support,    W = diag(1 / (1 + |x|)),
+
+if it leads to x within what integration and rounding can tell; else nothing leads there.
+
 Errors are those against the flow of the chosen fixed steps; what the steps themselves are worth shows by halving them.
 At kinks of the field they are worth little: the method "adaptive" (`adaptive.py`) has none of that error.
 """
@@ -20,11 +27,12 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from scipy.optimize import lsq_linear
 from scipy.spatial import KDTree
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
-from reflexarc.reach.adaptive import integrate_adaptive
+from reflexarc.reach.adaptive import PRECISION, integrate_adaptive
 from reflexarc.reach.densities import Density
 from reflexarc.reach.flow import batch, cast, check
 from reflexarc.reach.liouville import TABLEAUS, Law, Method, integrate, law
@@ -32,6 +40,16 @@ from reflexarc.reach.system import ClosedLoop
 
 NEWTON_STEPS = 40
 """Affine maps solved per state before it is given up."""
+STUCK = 6
+"""Shortenings of a step in a row after which a state is left as it is: rounding stands in the way."""
+PROJECTIONS = 4
+"""Affine maps solved per state beside the support."""
+FIXED_NOISE = 16.0 * float(np.finfo(np.float64).eps)
+"""What rounding at least leaves open of a state carried with fixed steps, in parts of 1 + |x|."""
+CHOSEN_NOISE = 0.1 * PRECISION
+"""What integration at least leaves open of it, and of its tangent, with chosen steps."""
+SAME = 100.0
+"""Ends that differ by less than so many times that are the same: errors add up over the steps."""
 LONGEST = 1.0
 """Longest step of an initial state, in standard deviations of rho_0."""
 FAR = 1.0
@@ -57,8 +75,22 @@ class Query(NamedTuple):
     initial: Array
     """x0, shape (N, n)."""
     initial_error: Array
-    """First-order error of x0 in standard deviations of rho_0, largest coordinate, shape (N,). The log-density's own
-    error is about this times its slope over one standard deviation."""
+    """First-order error of x0 in standard deviations of rho_0, largest coordinate, shape (N,): that of the round trip
+    and what the precision of x leaves open. The log-density's own error is about this times its slope over one
+    standard deviation, which is small where contraction made x0 uncertain."""
+
+
+class _Found(NamedTuple):
+    """What a search knows of N states."""
+
+    gain: Array
+    error: Array
+    backward: np.ndarray
+    x0: Array
+    wrong: Array
+    """First-order error of x0 by the round trip."""
+    open: Array
+    """First-order error of x0 by the precision of x."""
 
 
 def log_density(
@@ -122,9 +154,10 @@ def log_density(
         found = search.backward(x)
         if not found.backward.all():
             found = search.forward(x, found)
-        at_start = initial.log_density(np.nan_to_num(found.initial))
-        value = np.where(np.isinf(found.log_density), -np.inf, at_start + found.log_density)
-    return found._replace(log_density=value)
+        found = search.inside(x, found)
+        at_start = initial.log_density(np.nan_to_num(found.x0))
+        value = np.where(np.isinf(found.gain), -np.inf, at_start + found.gain)
+    return Query(value, found.error, found.backward, found.x0, found.wrong + found.open)
 
 
 class _Search(NamedTuple):
@@ -164,20 +197,31 @@ class _Search(NamedTuple):
         """Return the standard deviations of rho_0, shape (n,)."""
         return self.initial.sample(np.random.default_rng(0), 1000).std(axis=0)
 
-    def backward(self, x: Array) -> Query:
-        """Return x0 by a backward run, judged by a forward one; `log_density` holds the gains."""
+    @property
+    def noise(self) -> float:
+        """What integration and rounding at least leave open of a state, in parts of 1 + |x|."""
+        return CHOSEN_NOISE if self.method == "adaptive" else FIXED_NOISE
+
+    def left_open(self, x: Array, inverse: Array) -> Array:
+        """Return how far x0 may be off because of it, in standard deviations, shape (N,)."""
+        shift = np.einsum("nij,nj->ni", np.abs(inverse), self.noise * (1.0 + np.abs(x)))
+        return np.asarray((shift / self.spread()).max(axis=1))
+
+    def backward(self, x: Array) -> _Found:
+        """Return x0 by a backward run, judged by a forward one."""
         if self.system.kind == "map":
             nothing = np.full(len(x), np.inf)
             nowhere = np.full(x.shape, np.nan)
-            return Query(nowhere[:, 0], nothing, np.zeros(len(x), bool), nowhere, nothing)
+            return _Found(nowhere[:, 0], nothing, np.zeros(len(x), bool), nowhere, nothing, nothing)
         x0, gain, inverse = self.run(x, back=True)
         miss = x - self.ends(x0)
         error = np.linalg.norm(miss, axis=1)
         wrong = np.abs(np.einsum("nij,nj->ni", inverse, miss) / self.spread()).max(axis=1)
         wrong = np.where(np.isfinite(wrong) & np.isfinite(gain), wrong, np.inf)
-        return Query(gain, np.nan_to_num(error, nan=np.inf), wrong <= self.tolerance, x0, wrong)
+        error = np.nan_to_num(error, nan=np.inf)
+        return _Found(gain, error, wrong <= self.tolerance, x0, wrong, self.left_open(x, inverse))
 
-    def forward(self, x: Array, found: Query) -> Query:
+    def forward(self, x: Array, found: _Found) -> _Found:
         """Improve what the backward run did not find."""
         cloud = self.initial.sample(np.random.default_rng(1), self.particles)
         ends = self.ends(cloud)
@@ -188,28 +232,67 @@ class _Search(NamedTuple):
                 f"{self.steps * self.system.dt:g} s"
             )
         distance, nearest = _nearest(ends[alive], x)
-        lost = ~np.isfinite(found.initial_error)
+        lost = ~np.isfinite(found.wrong)
         reach = FAR if self.system.kind == "flow" else np.inf
-        new = self.newton(
-            x,
-            np.where((found.initial_error > LONGEST)[:, None], cloud[alive][nearest], found.initial),
-            np.flatnonzero(~found.backward & (~lost | (distance <= reach))),
-        )
-        kept = ~(new.initial_error < found.initial_error)
-        result = Query(
-            *(np.where(kept[:, None] if a.ndim == 2 else kept, b, a) for a, b in zip(new, found, strict=True))
-        )
-        nothing = lost & ~np.isfinite(result.initial_error)
+        start = np.where((found.wrong > LONGEST)[:, None], cloud[alive][nearest], found.x0)
+        active = np.flatnonzero(~found.backward & (~lost | (distance <= reach)))
+        new = self.newton(x, start, active, SAME * self.noise)
+        blurred = np.isfinite(new.wrong) & (new.wrong + SAME * new.open > self.tolerance)
+        new = _choose(blurred, self.newton(x, new.x0, np.flatnonzero(blurred), self.noise), new)
+        result = _choose(new.wrong < found.wrong, new, found)
+        nothing = lost & ~np.isfinite(result.wrong)
         apart = np.linalg.norm(x - ends[alive][nearest], axis=1)
         return result._replace(
-            log_density=np.where(
-                nothing, -np.inf if self.system.kind == "flow" else np.nan, result.log_density
-            ),
+            gain=np.where(nothing, -np.inf if self.system.kind == "flow" else np.nan, result.gain),
             error=np.where(nothing, apart, result.error),
         )
 
-    def newton(self, x: Array, x0: Array, active: np.ndarray) -> Query:
-        """Solve Phi_t(x0) = x from given starts for the states of the given indices.
+    def inside(self, x: Array, found: _Found) -> _Found:
+        """Move x0 beside the support of rho_0 into it where x does not tell it from a state inside."""
+        low, high = self.initial.support
+        spread, weight = self.spread(), 1.0 / (SAME * self.noise * (1.0 + np.abs(x)))
+        found = _Found(*(a.copy() for a in found))
+        beside = (np.abs(found.x0 - found.x0.clip(low, high)) / spread).max(axis=1)
+        active = np.flatnonzero(
+            np.isfinite(found.gain) & (beside > 0.0) & (beside <= found.wrong + SAME * found.open)
+        )
+        at = found.x0.clip(low, high)
+        for _ in range(PROJECTIONS):
+            if len(active) == 0:
+                break
+            end, gain, tangent = self.run(at[active])
+            miss = x[active] - end
+            same = (np.abs(miss) * weight[active] <= 1.0).all(axis=1) & np.isfinite(gain)
+            which = active[same]
+            found.x0[which], found.gain[which] = at[which], gain[same]
+            found.error[which] = np.linalg.norm(miss[same], axis=1)
+            rest = ~same & np.isfinite(miss).all(axis=1) & np.isfinite(tangent).all(axis=(1, 2))
+            active = active[rest]
+            for i, r, t in zip(active, miss[rest], tangent[rest] * spread, strict=True):
+                bounds = ((low - at[i]) / spread, (high - at[i]) / spread)
+                step = spread * lsq_linear(weight[i, :, None] * t, weight[i] * r, bounds, "bvls").x
+                at[i] = (at[i] + step).clip(low, high)
+        return found
+
+    def correction(self, tangent: Array, miss: Array, x: Array, noise: float) -> Array:
+        """Return the d (N, n), in standard deviations of rho_0, that makes up for a miss r:
+
+        min_d |W (r - DPhi S d)|^2 + |d|^2,    W = diag(1 / (noise (1 + |x|))),    S = diag(spread).
+
+        That is DPhi^-1 r, but for directions in which a standard deviation moves the end by less than noise: there d
+        is about 0. NaN where tangent or miss is not finite.
+        """
+        weight = 1.0 / (noise * (1.0 + np.abs(x)))
+        matrix, right = weight[:, :, None] * tangent * self.spread(), weight * miss
+        whole = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(right).all(axis=1)
+        d = np.full(miss.shape, np.nan)
+        u, s, vt = np.linalg.svd(matrix[whole])
+        along = np.einsum("nji,nj->ni", u, right[whole]) * s / (1.0 + s**2)
+        d[whole] = np.einsum("nji,nj->ni", vt, along)
+        return d
+
+    def newton(self, x: Array, x0: Array, active: np.ndarray, noise: float) -> _Found:
+        """Solve Phi_t(x0) = x from given starts for the states of the given indices, but for `noise`.
 
         Steps are shortened until the miss, pulled back by the old tangent, decreases (natural monotonicity,
         Deuflhard, Newton Methods for Nonlinear Problems, 2004): the miss itself says little under contraction.
@@ -218,24 +301,29 @@ class _Search(NamedTuple):
         spread = self.spread()
         x0, at, factor = x0.copy(), x0.copy(), np.ones(count)
         gain, error, wrong = np.full(count, np.nan), np.full(count, np.inf), np.full(count, np.inf)
+        stuck = np.zeros(count, int)
         step, tangent = np.full((count, n), np.inf), np.broadcast_to(np.eye(n), (count, n, n)).copy()
         for _ in range(NEWTON_STEPS):
             if len(active) == 0:
                 break
             end, change, local = self.run(at[active])
             miss = x[active] - end
-            pulled = np.abs(_solve(tangent[active], miss) / spread).max(axis=1)
+            pulled = np.abs(self.correction(tangent[active], miss, x[active], noise)).max(axis=1)
             better = (pulled < wrong[active]) & np.isfinite(change)
+            stuck[active] = np.where(better, 0, stuck[active] + 1)
             which = active[better]
             x0[which], gain[which], tangent[which] = at[which], change[better], local[better]
             error[which] = np.linalg.norm(miss, axis=1)[better]
-            step[which] = _solve(local[better], miss[better])
-            wrong[which] = np.abs(step[which] / spread).max(axis=1)
+            step[which] = self.correction(local[better], miss[better], x[which], noise)
+            wrong[which] = np.abs(step[which]).max(axis=1)
             factor[active] = np.where(better, np.minimum(1.0, 2.0 * factor[active]), factor[active] / 4.0)
             factor[active] = np.minimum(factor[active], LONGEST / wrong[active])
-            active = active[np.isfinite(wrong[active]) & (wrong[active] > self.tolerance)]
-            at[active] = x0[active] + factor[active, None] * step[active]
-        return Query(gain, error, np.zeros(count, bool), x0, wrong)
+            active = active[
+                np.isfinite(wrong[active]) & (wrong[active] > self.tolerance) & (stuck[active] < STUCK)
+            ]
+            at[active] = x0[active] + factor[active, None] * spread * step[active]
+        left = self.left_open(x, _inverse(tangent))
+        return _Found(gain, error, np.zeros(count, bool), x0, wrong, left)
 
 
 @lru_cache(maxsize=64)
@@ -273,9 +361,16 @@ def _nearest(ends: Array, x: Array) -> tuple[Array, np.ndarray]:
     return np.asarray(distance), np.asarray(index)
 
 
-def _solve(tangent: Array, miss: Array) -> Array:
-    """Return DPhi^-1 r per state, NaN where the tangent is not finite or singular."""
+def _choose(first: np.ndarray, a: _Found, b: _Found) -> _Found:
+    """Return the rows of `a` where `first` is true, else those of `b`."""
+    return _Found(
+        *(np.where(first[:, None] if u.ndim == 2 else first, u, v) for u, v in zip(a, b, strict=True))
+    )
+
+
+def _inverse(tangent: Array) -> Array:
+    """Return DPhi^-1 per state, infinite where the tangent is not finite or singular."""
     regular = np.abs(np.linalg.det(tangent)) > 0.0  # False for NaN too
-    step = np.full(miss.shape, np.nan)
-    step[regular] = np.linalg.solve(tangent[regular], miss[regular][..., None])[..., 0]
-    return step
+    inverse = np.full(tangent.shape, np.inf)
+    inverse[regular] = np.linalg.inv(tangent[regular])
+    return inverse
