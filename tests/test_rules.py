@@ -133,6 +133,7 @@ def test_every_source_file_names_its_licence():
     kinds = (
         ".py",
         ".msg",
+        ".action",
         ".sh",
         ".toml",
         ".yaml",
@@ -205,8 +206,9 @@ def test_a_python_package_declares_exactly_what_it_imports(manifest):
 def test_the_message_package_declares_exactly_what_it_uses():
     folder = ROOT / "ros2_ws/src/reflexarc_msgs"
     used = set()
-    for path in folder.glob("msg/*.msg"):
+    for path in [*folder.glob("msg/*.msg"), *folder.glob("action/*.action")]:
         used |= set(re.findall(r"(?m)^(\w+)/\w+", path.read_text(encoding="utf-8")))
+        used |= {"action_msgs"} if path.suffix == ".action" else set()
     cmake = (folder / "CMakeLists.txt").read_text()
     assert used
     assert set(dependencies(folder / "package.xml", "depend")) == used

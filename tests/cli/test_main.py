@@ -64,7 +64,6 @@ def test_no_verb_prints_the_help_and_an_unknown_one_lists_the_verbs(capsys):
     ("arguments", "message"),
     [
         (["no_such"], "unknown scenario 'no_such'; allowed: fleet_delivery, recorded_eth, sidewalk_calm"),
-        (["fleet_delivery"], "has a fleet of 8 robots; allowed: scenarios with one robot"),
         (["none/such.yaml"], "none/such.yaml: no such file"),
         (["sidewalk_calm", "--set", "crowd.cout=3"], "unknown key 'cout'"),
         (["sidewalk_calm", "--set", "crowd.cout=3"], "allowed: count, distracted_fraction"),

@@ -18,6 +18,8 @@ NODES = (
     "recorder_node",
     "evaluator_node",
     "reachability_node",
+    "fleet_planner_node",
+    "fleet_plant_node",
 )
 
 DAEMON = """

@@ -55,6 +55,11 @@ CASES = [
     (FILES / "fleet.launch.xml", {}),
     (FILES / "fleet.launch.xml", {"robots": "1", "record": "false"}),
     (FILES / "fleet.launch.xml", {"robots": "5", "seed": "40", "kind": "robot", "scenario": "yard"}),
+    (FILES / "fleet_delivery.launch.xml", {}),
+    (
+        FILES / "fleet_delivery.launch.xml",
+        {"robots": "2", "tasks": "false", "record": "true", "duration": "30.0", "overrides": "crowd.count=0"},
+    ),
     (FEATURES, {}),
     (FEATURES, {"word": "good day", "side": "right", "count": "6"}),
     (FEATURES, {"shout": "TRUE", "count": "1"}),

@@ -52,7 +52,8 @@ def test_a_run_prints_the_table_and_returns_the_exit_code(write, tmp_path, capsy
     [
         (
             ["launch", "nothing"],
-            "unknown launch file 'nothing'; allowed: fleet.launch.xml, robot.launch.xml, sim.launch.xml",
+            "unknown launch file 'nothing'; allowed: fleet.launch.xml, fleet_delivery.launch.xml, robot.launch.xml, "
+            "sim.launch.xml",
         ),
         (["launch"], "no launch file given"),
         (["launch", "sim", "seed"], "'seed' is not of the form name:=value"),
@@ -61,6 +62,7 @@ def test_a_run_prints_the_table_and_returns_the_exit_code(write, tmp_path, capsy
         (["launch", "sim", "seed:=x"], "parameter 'seed': 'x' is not of type int"),
         (["launch", "robot"], "argument 'scenario'"),
         (["launch", "fleet", "robots:=9"], "allowed: 1, 2, 3, 4, 5, 6, 7, 8"),
+        (["launch", "fleet_delivery", "robots:=0"], "allowed: 1, 2, 3, 4, 5, 6, 7, 8"),
     ],
 )
 def test_a_request_that_is_not_acceptable_gives_2_and_says_what_is_allowed(prefix, capsys, words, message):
@@ -80,7 +82,7 @@ def test_the_documentation_names_every_launch_file_and_only_those():
     assert (
         named
         == {path.name for path in launch_files()}
-        == {"sim.launch.xml", "robot.launch.xml", "fleet.launch.xml"}
+        == {"sim.launch.xml", "robot.launch.xml", "fleet.launch.xml", "fleet_delivery.launch.xml"}
     )
 
 

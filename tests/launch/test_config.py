@@ -17,6 +17,8 @@ FILES = sorted((LAUNCH / "config").glob("*.yaml"))
 NODES = (
     "arc_node",
     "evaluator_node",
+    "fleet_planner_node",
+    "fleet_plant_node",
     "mission_node",
     "plant_node",
     "reachability_node",
@@ -78,6 +80,8 @@ def test_every_name_is_declared_by_its_node_with_this_type(path):
         ("sim", {"evaluate": "true"}),
         ("robot", {"scenario": "x"}),
         ("fleet", {}),
+        ("fleet_delivery", {}),
+        ("fleet_delivery", {"robots": "2", "tasks": "false", "record": "true", "duration": "30.0"}),
     ],
 )
 def test_the_launch_files_set_only_parameters_that_the_nodes_declare(prefix, file, arguments):

@@ -389,5 +389,7 @@ def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path):
 def test_launch_files_of_the_project_are_found_by_name(monkeypatch):
     monkeypatch.setenv("AMENT_PREFIX_PATH", "")
     assert find_launch_file("sim").name == find_launch_file("sim.launch.xml").name == "sim.launch.xml"
-    with pytest.raises(UnknownNameError, match=r"fleet\.launch\.xml, robot\.launch\.xml, sim\.launch\.xml"):
+    with pytest.raises(
+        UnknownNameError, match=r"fleet\.launch\.xml, fleet_delivery\.launch\.xml, robot\.launch"
+    ):
         find_launch_file("simulation")

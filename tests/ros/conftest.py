@@ -51,6 +51,19 @@ class Probe:
             listen(self.node, name, self.messages[name].append, every=True)
         return self
 
+    def listen_under(self, name, namespace):
+        from reflexarc_nodes.qos import listen
+
+        listen(self.node, name, self.messages[f"{namespace}/{name}"].append, every=True, under=namespace)
+
+    def publish_under(self, name, namespace, message):
+        from reflexarc_nodes.qos import advertise
+
+        label = f"{namespace}/{name}"
+        if label not in self.publishers:
+            self.publishers[label] = advertise(self.node, name, namespace)
+        self.publishers[label].publish(message)
+
     def publish(self, name, message):
         from reflexarc_nodes.qos import advertise
 
@@ -115,15 +128,18 @@ class Graph:
             "ROS_LOG_DIR": str(folder / "ros_log"),
         }
 
-    def start(self, node, **parameters):
-        arguments = []
+    def start(self, node, label=None, namespace="", remaps=(), **parameters):
+        arguments = ["-r", f"__ns:=/{namespace}"] if namespace else []
+        for remap in remaps:
+            arguments += ["-r", remap]
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ["-p", f"{name}:={text}"]
-        log = (self.folder / f"{node}.log").open("ab")
+        label = label or node
+        log = (self.folder / f"{label}.log").open("ab")
         command = [sys.executable, "-m", f"reflexarc_nodes.{node}", "--ros-args", *arguments]
-        self.processes[node] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        return self.processes[node]
+        self.processes[label] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        return self.processes[label]
 
     def log(self, node):
         return (self.folder / f"{node}.log").read_text(errors="replace")

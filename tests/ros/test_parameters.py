@@ -17,6 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs/ros2.md"
 def parameter_classes():
     from reflexarc_nodes.arc_parameters import ArcParameters
     from reflexarc_nodes.evaluator_node import EvaluatorParameters
+    from reflexarc_nodes.fleet_planner_node import FleetPlannerParameters
+    from reflexarc_nodes.fleet_plant_node import FleetPlantParameters
     from reflexarc_nodes.mission_node import MissionParameters
     from reflexarc_nodes.parameters import CommonParameters
     from reflexarc_nodes.plant_node import PlantParameters
@@ -34,6 +36,8 @@ def parameter_classes():
         (RecorderParameters, "recorder_node"),
         (EvaluatorParameters, "evaluator_node"),
         (ReachabilityParameters, "reachability_node"),
+        (FleetPlannerParameters, "fleet_planner_node"),
+        (FleetPlantParameters, "fleet_plant_node"),
     ):
         yield node, cls, common
 

@@ -13,6 +13,7 @@ from reflexarc.mission import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "ros2_ws/src/reflexarc_msgs/msg"
 FILES = sorted(FOLDER.glob("*.msg"))
+ACTIONS = sorted((FOLDER.parent / "action").glob("*.action"))
 _FIELD = re.compile(r"^([a-zA-Z0-9_/]+(?:\[\d*\])?)\s+([a-z][a-z0-9_]*)$")
 _CONSTANT = re.compile(r"^([a-z0-9]+)\s+([A-Z][A-Z0-9_]*)\s*=\s*(.+)$")
 _UNITS = re.compile(r"\[(m|m/s|m/s\^2|rad|rad/s|s|N|N s|Hz|d|usd|usd/run)\]")
@@ -45,9 +46,9 @@ _WITHOUT_UNIT = {
 
 
 def parse(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Return fields (name: type, comment above it) and constants (name: value) of a message."""
+    """Return fields (name: type, comment above it) and constants (name: value) of a message or an action."""
     members, constants, comment = {}, {}, []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").replace("\n---\n", "\n\n").splitlines():
         if line.startswith("#"):
             comment.append(line.lstrip("# "))
         elif match := _FIELD.match(line):
@@ -66,9 +67,11 @@ def test_there_are_messages():
     assert len(FILES) >= 9
     listed = re.findall(r'"msg/(\w+\.msg)"', (FOLDER.parent / "CMakeLists.txt").read_text())
     assert listed == sorted(p.name for p in FILES)
+    listed = re.findall(r'"action/(\w+\.action)"', (FOLDER.parent / "CMakeLists.txt").read_text())
+    assert listed == sorted(p.name for p in ACTIONS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*FILES, *ACTIONS], ids=lambda p: p.stem)
 def test_every_field_has_a_comment_with_unit_and_meaning_of_zero(path):
     members, _ = parse(path)
     assert members

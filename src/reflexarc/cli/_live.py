@@ -62,11 +62,11 @@ def run_live(request: RunRequest, entry: RunEntry, out: Path, display: RunDispla
     display.begin(entry.title, request.duration)
     launch = Launch(find_launch_file("sim"), _arguments(request, entry, out, folder), folder)
     with launch:
-        stalled = _watch(launch, folder, entry, display)
+        stalled = watch_launch(launch, folder, entry, display)
         if stalled:
             launch.stop(stalled)
         result = launch.wait()
-    problem = stalled or _problem(result, folder)
+    problem = stalled or launch_problem(result, folder)
     if problem:
         display.end(entry.title, "failed")
         return failed(entry, problem)
@@ -88,7 +88,7 @@ def _arguments(request: RunRequest, entry: RunEntry, out: Path, folder: Path) ->
     }
 
 
-def _watch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -> str:
+def watch_launch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -> str:
     """Show progress until the launch ends; return what is wrong if simulated time stands still."""
     events = JsonLines(folder / "events.jsonl")
     simulated, moved = 0.0, time.monotonic()
@@ -109,7 +109,7 @@ def _watch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisplay) -
     return ""
 
 
-def _problem(result: LaunchResult | None, folder: Path) -> str:
+def launch_problem(result: LaunchResult | None, folder: Path) -> str:
     """Say which node died with what code, or that the summary is missing; empty when all is well."""
     if result is None:
         return "the launch did not end"

@@ -86,11 +86,6 @@ def make_request(args: argparse.Namespace) -> RunRequest:
     for text in args.overrides:
         parse_override(text)
     scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
-    if scenario.fleet.robots:
-        raise ConfigError(
-            f"scenario {scenario.name!r} has a fleet of {scenario.fleet.robots} robots; allowed: scenarios with one "
-            "robot (benchmarks/fleet/delivery.py runs fleets); nothing was run"
-        )
     arc_config = scenario.arc_config
     make_policy(scenario.policy.name, scenario.policy.params)
     plain = _columns(args, scenario.arc_enabled)
@@ -113,7 +108,7 @@ def make_request(args: argparse.Namespace) -> RunRequest:
         json_columns=learned and bool(args.learned),
         note=note,
         duration=duration,
-        out=_out(args.out, scenario.name) if keep else Path(),
+        out=out_folder(args.out, scenario.name) if keep else Path(),
         keep=keep,
         render=(not args.json if args.render is None else args.render) and keep,
         jobs=jobs,
@@ -249,7 +244,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _out(text: str | None, scenario: str) -> Path:
+def out_folder(text: str | None, scenario: str) -> Path:
     """Create and return the output folder.
 
     Raises:

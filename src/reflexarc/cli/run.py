@@ -17,6 +17,9 @@ their own, first with the arc and then without it, on a ROS domain of its own; a
 repeated in lock-step over several seeds, there also with the robot's learned barrier beside the stopping
 barrier. With --lockstep everything runs in this process with simulated time and needs no ROS: the same seed
 gives the same bytes.
+
+A scenario with fleet.robots > 0 runs several robots in one world, each under its own arc: live once, and in
+lock-step for the film; or only in lock-step. Options that compare with and without the arc do not apply.
 """
 
 EPILOG = """\
@@ -104,9 +107,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
     from reflexarc.cli._display import RunDisplay, print_table  # noqa: PLC0415 - after the options are known
+    from reflexarc.cli._fleet import fleet_scenario, run_fleets  # noqa: PLC0415
     from reflexarc.cli._request import make_request  # noqa: PLC0415
     from reflexarc.report.comparison import column_figures, combine, comparisons  # noqa: PLC0415
 
+    if (fleet := fleet_scenario(args)) is not None:
+        return run_fleets(args, fleet)
     request = make_request(args)
     keep = request.keep
     out = request.out if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))

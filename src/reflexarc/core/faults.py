@@ -37,6 +37,7 @@ TICK_S = 1.0 / interface("cmd_vel").rate_hz
 """One period of the arc. [s]"""
 _SANITY = "arc: sanity"
 _REACH = "reachability_node"
+_FLEET = "fleet_planner_node"
 _ZERO = "status STOPPED, zero velocity"
 _HOLD = "status NO_PROPOSAL, zero velocity"
 _NEXT = "the next good message"
@@ -311,6 +312,34 @@ FAULTS: tuple[Fault, ...] = (
         "the robot stops through the stale faults above; the run ends with a reason",
         "start the run again",
         f"{_GRAPH}::test_mission_node_ends_with_a_reason_when_a_node_dies",
+    ),
+    Fault(
+        "planner_silent",
+        "every robot of a fleet, by its route",
+        "fleet_planner_node ends or hangs: no robot's route grows any more",
+        0.0,
+        "every robot stops where its route ends, at the latest one vertex beyond fleet.ahead_m; routes of robots never "
+        "meet",
+        "start the run again",
+        "tests/ros/test_fleet_live.py::test_robots_stop_where_they_may_when_the_planner_is_killed",
+    ),
+    Fault(
+        "progress_stale",
+        _FLEET,
+        "odometry of a robot older than stale_s",
+        0.5 + 0.1,
+        "the robot makes no progress, so whoever waits for it is permitted nothing more; fleet_progress says STALE",
+        _NEXT,
+        "tests/ros/test_fleet_live.py::test_a_silent_robot_is_stale_then_lost_and_the_others_go_on",
+    ),
+    Fault(
+        "robot_lost",
+        _FLEET,
+        "no odometry of a robot for lost_s",
+        10.0 + 0.1,
+        "its last place is an obstacle, the others are planned round it; who has no way stands and is reported",
+        "start the run again",
+        "tests/ros/test_fleet_live.py::test_a_silent_robot_is_stale_then_lost_and_the_others_go_on",
     ),
     Fault(
         "recorder_lost",

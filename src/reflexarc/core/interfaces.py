@@ -91,6 +91,7 @@ class Interface:
 _LATCHED = {"durability": Durability.TRANSIENT_LOCAL, "depth": 1}
 _PLANT, _ARC, _POLICY, _MISSION = "plant_node", "arc_node", "task_policy_node", "mission_node"
 _REACH = "reachability_node"
+_FLEET = "fleet_planner_node"
 
 INTERFACES: tuple[Interface, ...] = (
     Interface(
@@ -307,6 +308,36 @@ INTERFACES: tuple[Interface, ...] = (
         math.inf,
         "Cost statement of the missions so far, after each of them; only where evaluator_node runs.",
         **_LATCHED,
+    ),
+    Interface(
+        "/fleet_plan",
+        "reflexarc_msgs/msg/FleetPlan",
+        _FLEET,
+        FIXED_FRAME,
+        0.0,
+        math.inf,
+        "Where every robot of a fleet is meant to be when, after each change; only where a fleet is planned.",
+        **_LATCHED,
+    ),
+    Interface(
+        "/fleet_progress",
+        "reflexarc_msgs/msg/FleetProgress",
+        _FLEET,
+        "",
+        5.0,
+        1.0,
+        "How far every robot of a fleet is, and how far it may go.",
+        depth=10,
+    ),
+    Interface(
+        "/fleet_delays",
+        "reflexarc_msgs/msg/FleetDelays",
+        _FLEET,
+        "",
+        5.0,
+        1.0,
+        "How much later than planned every robot of a fleet is.",
+        depth=10,
     ),
     Interface(
         "/diagnostics",

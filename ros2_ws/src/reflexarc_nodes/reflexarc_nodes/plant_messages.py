@@ -24,30 +24,36 @@ _HORIZON = 1e3
 class PlantMessages:
     """Publishers of a plant and the times at which each is due."""
 
-    def __init__(self, node: Node, plant, scan_period: float, markers: bool):
-        """Advertise everything; `scan_period` is the time between two scans [s]."""
+    def __init__(self, node: Node, plant, scan_period: float, markers: bool, under: str = ""):
+        """Advertise everything; `scan_period` is the time between two scans [s].
+
+        With a namespace `under` this is one robot of a fleet: clock and pedestrians are published once, by
+        `FleetMessages`, and no transform, since all robots' frames have the same name.
+        """
         self.plant, self.scan_period = plant, scan_period
         names = [
-            "clock",
+            *(() if under else ("clock", "pedestrians")),
             "odom",
             "scan",
             "obstacles",
-            "pedestrians",
             "clearance",
             "joint_states",
             *(["markers"] if markers else []),
         ]
         self._topics = {
-            name: advertise(node, name) for name in (*names, *(name for name, _ in _EVENTS.values()))
+            name: advertise(node, name, under) for name in (*names, *(name for name, _ in _EVENTS.values()))
         }
         self._due = {name: 0 for name in (*names, "/tf")}
         self._seen = {"scan": math.nan, "obstacles": math.nan}
         self._nearest = math.inf
+        self._transforms = None
+        if under:
+            return
         try:
             self._transforms = message_class(interface("/tf"))
             self._topics["/tf"] = advertise(node, "/tf")
         except ImportError:  # not on PyPI; the topic is optional
-            self._transforms = None
+            pass
 
     def reset(self) -> None:
         """Publish everything again at the next `state`."""
@@ -63,7 +69,7 @@ class PlantMessages:
         if waiting:
             self.reset()
         self._nearest = min(self._nearest, self.plant.min_pedestrian_distance())
-        if self._is_due("clock", step):
+        if "clock" in self._topics and self._is_due("clock", step):
             self._topics["clock"].publish(convert.clock_to(state.stamp))
         if self._is_due("odom", step):
             self._topics["odom"].publish(convert.odometry_to(state))
@@ -79,7 +85,7 @@ class PlantMessages:
         if self._is_due("clearance", step):
             self._topics["clearance"].publish(convert.clearance_to(state.stamp, self._nearest, _HORIZON))
             self._nearest = math.inf
-        if self._is_due("pedestrians", step):
+        if "pedestrians" in self._topics and self._is_due("pedestrians", step):
             self._topics["pedestrians"].publish(convert.obstacles_to(self.plant.pedestrians))
         if "markers" in self._topics and self._is_due("markers", step):
             self._topics["markers"].publish(markers_of(state, self.plant.pedestrians, self.plant.robot))
@@ -98,3 +104,19 @@ class PlantMessages:
             return False
         self._due[name] = step + max(1, round(1.0 / (interface(name).rate_hz * self.plant.step_period)))
         return True
+
+
+class FleetMessages:
+    """What a plant of several robots publishes once for all: clock and pedestrians."""
+
+    def __init__(self, node: Node, plant):
+        """Advertise."""
+        self.plant = plant
+        self._clock, self._pedestrians = advertise(node, "clock"), advertise(node, "pedestrians")
+        self._every = max(1, round(1.0 / (interface("pedestrians").rate_hz * plant.step_period)))
+
+    def publish(self, step: int) -> None:
+        """Publish the time of a step, and now and then where people are."""
+        self._clock.publish(convert.clock_to(self.plant.time))
+        if step % self._every == 0:
+            self._pedestrians.publish(convert.obstacles_to(self.plant.pedestrians))

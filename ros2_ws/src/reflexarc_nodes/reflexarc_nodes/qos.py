@@ -77,14 +77,25 @@ def every_qos(item: Interface) -> QoSProfile:
     )
 
 
-def advertise(node: Node, name: str) -> Publisher:
-    """Return a publisher of the table's topic `name`."""
+def advertise(node: Node, name: str, under: str = "") -> Publisher:
+    """Return a publisher of the table's topic `name`, in the namespace `under` below the node's own."""
     item = interface(name)
-    return node.create_publisher(message_class(item), item.name, offered_qos(item))
+    return node.create_publisher(message_class(item), topic_name(item.name, under), offered_qos(item))
+
+
+def topic_name(name: str, under: str) -> str:
+    """Return the name of a topic in the namespace `under`; names shared by all robots stay as they are."""
+    return f"{under}/{name}" if under and not name.startswith("/") else name
 
 
 def listen(
-    node: Node, name: str, callback: Callable[..., None], *, every: bool = False, raw: bool = False
+    node: Node,
+    name: str,
+    callback: Callable[..., None],
+    *,
+    every: bool = False,
+    raw: bool = False,
+    under: str = "",
 ) -> Subscription:
     """Return a subscription to the table's topic `name`.
 
@@ -94,8 +105,11 @@ def listen(
         callback: called with each message, or with its bytes where `raw`.
         every: whether each message matters, not only the newest.
         raw: whether to receive serialized bytes.
+        under: namespace below the node's own.
     """
     item = interface(name)
     qos = every_qos(item) if every else newest_qos(item)
     kwargs: dict[str, Any] = {"raw": raw}
-    return node.create_subscription(message_class(item), item.name, callback, qos, **kwargs)
+    return node.create_subscription(
+        message_class(item), topic_name(item.name, under), callback, qos, **kwargs
+    )
