@@ -24,6 +24,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 WORKSPACE = ROOT / "ros2_ws"
 INSTALL = WORKSPACE / "install"
+LIBRARY = ROOT / "src"
 ENV_FILE = ROOT / "env.sh"
 LOGS = VENV / "setup-log"
 PACKAGE_FOLDERS = ("ros2_ws/src", "launch")
@@ -64,6 +65,7 @@ def setup(ros: str, bench: bool) -> None:
     for stage, key, inputs, action in (
         ("wheels", made_from, locks, lambda: install_wheels(locks, ros)),
         ("library", digest([ROOT / "pyproject.toml"], made_from), ["pyproject.toml"], install_library),
+        ("kernels", digest(sorted(LIBRARY.rglob("*.py"))), ["compiled again when used"], forget_kernels),
         ("workspace", workspace_digest(made_from), PACKAGE_FOLDERS, lambda: build_workspace(base, ros)),
         *(
             [("bench", digest([ROOT / "requirements-bench.lock"], made_from), [], install_peers)]
@@ -105,6 +107,13 @@ def install_wheels(locks: list[str], ros: str) -> None:
 def install_library() -> None:
     """Install reflexarc and reflexarc_sim so that edits to the sources take effect at once."""
     pip("library", "--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def forget_kernels() -> None:
+    """Delete the compiled kernels: numba's cache sees a change of a kernel's own file, none of what it calls."""
+    for kind in ("*.nbi", "*.nbc"):
+        for path in LIBRARY.rglob(kind):
+            path.unlink()
 
 
 def install_peers() -> None:

@@ -187,6 +187,13 @@ def test_zero_episodes(tmp_path):
             OWN | {"contacts": [{"class": "tree", "impulse": 1.0}]},
             r"unknown contact class 'tree'.*row 1, contact 1",
         ),
+        (
+            OWN
+            | {
+                "contacts": [{"class": "robot", "impulse": 1.0}]
+            },  # of a fleet: nobody has published its price
+            r"unknown contact class 'robot'.*row 1, contact 1",
+        ),
         (OWN | {"contacts": [{"class": "bollard"}]}, r"row 1, contact 1: the field 'impulse' is missing"),
         (OWN | {"contacts": {}}, None),
         (OWN | {"duration_s": -1}, r"row 1, field 'duration_s'"),

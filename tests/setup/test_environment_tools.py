@@ -102,6 +102,16 @@ def source_twice(script: Path, environment: dict[str, str]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in answer.stdout.split("\0") if line)
 
 
+def test_kernels_are_compiled_again_after_a_change_of_the_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup_environment, "LIBRARY", tmp_path)
+    cache = tmp_path / "arc" / "__pycache__"
+    cache.mkdir(parents=True)
+    for name in ("k.py311.nbi", "k.py311.1.nbc", "k.cpython-311.pyc"):
+        (cache / name).touch()
+    setup_environment.forget_kernels()
+    assert [path.name for path in cache.iterdir()] == ["k.cpython-311.pyc"]
+
+
 def test_env_script_puts_paths_in_front_in_order_and_only_once(tmp_path):
     script = tmp_path / "env.sh"
     paths = {"PATH": ["/first dir", "/second"], "NEW_PATH": ["/only"]}
