@@ -228,6 +228,12 @@ def test_larger_covariance_means_more_risk(monitor):
 GOOD = straight()
 
 
+def wrong_people(**values):
+    measured = state([(3.0, 3.0, 0.0, 0.0)])
+    people = dataclasses.replace(measured.obstacles, **{k: np.array([v]) for k, v in values.items()})
+    return dataclasses.replace(measured, obstacles=people)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -243,6 +249,9 @@ GOOD = straight()
         ((dataclasses.replace(GOOD, pose=GOOD.pose * np.nan), state()), "not finite"),
         ((GOOD, state(pose=(math.nan, 0.0, 0.0))), "not finite"),
         ((GOOD, state([(math.inf, 0.0, 0.0, 0.0)])), "finite"),
+        ((GOOD, state([(9.0, 9.0, 1e6, 0.0)])), "a track moves at 1e+06 m/s, allowed 20 m/s"),
+        ((GOOD, wrong_people(radius=-0.3)), "negative radius"),
+        ((GOOD, wrong_people(position_std=-0.1)), "negative radius or standard deviation"),
         ((GOOD, state(), np.full((3, 3), math.nan)), "covariance"),
         ((GOOD, state(), np.diag([0.01, 0.01, 0.0])), "singular"),
         ((GOOD, state(), np.diag([0.01, -0.01, 0.01])), "negative"),

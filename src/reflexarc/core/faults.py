@@ -288,8 +288,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "risk_unknown",
         _REACH,
-        "plan, state or obstacles missing, stale, in another frame or not finite; time of the plan going backwards; a "
-        "singular covariance",
+        "plan, state or obstacles missing, stale, in another frame or not finite; a track faster than "
+        "reach.max_obstacle_speed_m_s; time of the plan going backwards; a singular covariance",
         2.0 / interface("plan_risk").rate_hz,
         "plan_risk says unknown; the task policy proposes to stand",
         "the next plan that can be judged",

@@ -258,6 +258,13 @@ class PlanMonitor:
         ):
             if not all(np.isfinite(part).all() for part in numbers):
                 raise ConfigError(f"the {name} hold a number that is not finite")
+        speeds = np.hypot(*people.velocity.T)
+        if speeds.max(initial=0.0) > config.max_obstacle_speed_m_s:
+            raise ConfigError(
+                f"a track moves at {speeds.max():.3g} m/s, allowed {config.max_obstacle_speed_m_s:g} m/s"
+            )
+        if min(a.min(initial=0.0) for a in (people.radius, people.position_std, people.velocity_std)) < 0.0:
+            raise ConfigError("the tracks hold a negative radius or standard deviation")
         ahead = max(0.0, now - plan.stamp)
         check_plan(plan, config.horizon_s + ahead)
         later = plan.time > ahead

@@ -48,6 +48,13 @@ class MonitorConfig:
         high=5.0,
         doc="oldest plan, state and obstacles; beyond it the risk is unknown",
     )
+    max_obstacle_speed_m_s: float = quantity(
+        20.0,
+        unit="m/s",
+        low=0.1,
+        high=100.0,
+        doc="a tracked thing that seems faster is a fault of the tracker: the risk is unknown",
+    )
 
     @property
     def plan_s(self) -> float:
