@@ -25,7 +25,7 @@ from reflexarc.fleet.roadmap_team import (
 ROUNDING = 0.1
 """Learned durations are rounded up to whole steps, but for this. [steps]"""
 OURS = RoadmapOptions(vertices=400, spacing=0.9, longest=4.5, dearest=6.0, doubt=1.5, degree=48)
-TEAM = TeamOptions(tube=TUBE, weight=0.05)
+TEAM = TeamOptions(tube=TUBE, weight=0.05, improvements=200)
 """The radius is the problem's."""
 
 

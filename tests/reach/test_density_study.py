@@ -324,21 +324,8 @@ def test_committed_figures_hold_what_is_promised(committed):
     assert all(row["covered"] for row in committed["figures"]["speed"]["figures"]["rare"]["rows"])
 
 
-SHORT_OF_IT = {
-    "acc": "queries fail at late outputs, where its flow contracts most",
-    "toon": "the independent reference itself is not known that well",
-}
-"""Systems on which the promised score of 1e-8 is not reached, and why."""
-
-
 @pytest.mark.parametrize(
-    "system",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=SHORT_OF_IT[name], strict=True))
-        if name in SHORT_OF_IT
-        else name
-        for name in ("vdp", "dint", "kop", "pend", "robot", "car", "quad", "acc", "gcas", "toon")
-    ],
+    "system", ("vdp", "dint", "kop", "pend", "robot", "car", "quad", "acc", "gcas", "toon")
 )
 def test_committed_score_of_the_exact_method_is_below_1e_8(committed, system):
     rows = {row["system"]: row for row in committed["figures"]["scores"]["figures"]["systems"]}

@@ -161,7 +161,7 @@ def log_density(
 
 
 class _Search(NamedTuple):
-    """One query's settings and its two ways to find x0."""
+    """One query's settings and its ways to find x0."""
 
     system: ClosedLoop
     initial: Density
