@@ -18,10 +18,11 @@ setup: ## virtual environment with locked wheels, ROS 2 workspace, env.sh; only 
 demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write the report
 	@$(IN_ENV) reflexarc run $(SCENARIO) $(ARGS)
 
-# Two processes: after JAX, the ROS graph and the renderer have all run in one, opening another renderer aborted it.
+# In two parts: after JAX, the ROS graph and the renderer have all run in one process, opening another renderer aborted it.
+# The live ones have the machine for themselves, the others use two cores.
 test: lint ## lint, then all tests; the last line of each part counts them
 	@$(IN_ENV) python -m pytest --ignore=tests/barrier --ignore=tests/reach --ignore=tests/sim/tasks $(PYTEST)
-	@$(IN_ENV) python -m pytest tests/barrier tests/reach tests/sim/tasks $(PYTEST)
+	@$(IN_ENV) python -m pytest -n 2 --dist loadfile tests/barrier tests/reach tests/sim/tasks $(PYTEST)
 
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .
