@@ -22,6 +22,8 @@ except ImportError as error:  # pragma: no cover - depends on the machine
 
 START_S = 90.0
 """Longest time that the graph may take to start on a busy machine. [s]"""
+SETTLE_S = 0.5
+"""By how much later a subscriber may find a publisher than the publisher finds it. [s]"""
 
 
 def pytest_collection_modifyitems(items):
@@ -74,6 +76,9 @@ class Probe:
                 START_S,  # nodes that compile their filter or monitor listen only then
                 f"a subscriber of {name}",
             )
+            settled = time.monotonic() + SETTLE_S
+            while time.monotonic() < settled:
+                self.spin()
         self.publishers[name].publish(message)
 
     def last(self, name):
