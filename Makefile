@@ -4,6 +4,7 @@ SCENARIO ?= sidewalk_delivery
 ARGS ?=
 PYTEST ?=
 IN_ENV := . ./env.sh &&
+QUIET := $(addprefix tests/,arc barrier fleet mission policies reach sim/tasks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench train lock clean
@@ -19,10 +20,10 @@ demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write
 	@$(IN_ENV) reflexarc run $(SCENARIO) $(ARGS)
 
 # In two parts: after JAX, the ROS graph and the renderer have all run in one process, opening another renderer aborted it.
-# The live ones have the machine for themselves, the others use two cores.
+# The live ones have the machine for themselves, QUIET (no graph, no renderer) uses two cores.
 test: lint ## lint, then all tests; the last line of each part counts them
-	@$(IN_ENV) python -m pytest --ignore=tests/barrier --ignore=tests/reach --ignore=tests/sim/tasks $(PYTEST)
-	@$(IN_ENV) python -m pytest -n 2 --dist loadfile tests/barrier tests/reach tests/sim/tasks $(PYTEST)
+	@$(IN_ENV) python -m pytest $(addprefix --ignore=,$(QUIET)) $(PYTEST)
+	@$(IN_ENV) python -m pytest -n 2 --dist loadfile $(QUIET) $(PYTEST)
 
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .
