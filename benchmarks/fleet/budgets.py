@@ -12,16 +12,14 @@ as much as the safest edge at its vertex. Problems are 2, 4 and 8 steps long (ea
 """
 
 import itertools
-import json
-import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from budget_peers import PEERS, run_peer
+from journal import Journal
 
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc.fleet.cbs.risk import risk_range, solve_risk_bounded
@@ -67,8 +65,6 @@ PUBLISHED = {
 """Success at the five budgets on this map with a learned roadmap of 1,000 states and 600 s, read off the bar labels of
 the project's figures.
 """
-JOURNAL = "REFLEXARC_STUDY_JOURNAL"
-"""Environment variable: file to which every finished run is appended, and from which a stopped study goes on."""
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def study(
         full: see `run`.
         progress: told what is going on.
     """
-    journal = _Journal()
+    journal = Journal("budgets" if full else "budgets_short")
     cases = [(d, n) for n in AGENTS for d in TARGETS] if full else [("easy", 5), ("hard", 5)]
     limit = TIME_LIMIT if full else 2.0
     ours, peers = [], []
@@ -127,7 +123,7 @@ def study(
         for number in range(problems):
             instance = make_problem(model.graph, distances, TARGETS[difficulty], agents, number)
             key = f"{name} {difficulty} {agents} {number}"
-            rows = journal.known(key, lambda i=instance: ours_on(i, model, limit))
+            rows = journal.once(key, lambda i=instance: ours_on(i, model, limit))
             known[difficulty, agents, number] = rows
             progress(f"{key}: {sum(row['solved'] for row in rows)}/{len(rows)}")
         runs = [row for number in range(problems) for row in known[difficulty, agents, number]]
@@ -137,7 +133,7 @@ def study(
             instance = make_problem(model.graph, distances, TARGETS[difficulty], agents, number)
             budgets = [row["budget"] for row in known[difficulty, agents, number]]
             key = f"{name} {difficulty} {agents} {number} {peer}"
-            found = journal.known(key, lambda i=instance, b=budgets, q=peer: peer_on(q, i, model, b, limit))
+            found = journal.once(key, lambda i=instance, b=budgets, q=peer: peer_on(q, i, model, b, limit))
             peers += [row | {"peer": peer, "difficulty": difficulty, "agents": agents} for row in found]
             progress(f"{key}: {sum(row['solved'] for row in found)}/{len(found)}")
     return {
@@ -293,27 +289,3 @@ def _compile(model: RiskModel, distances: np.ndarray) -> None:
     ends = risk_range(instance, model, 4.0)
     solve_risk_bounded(instance, model, ends.budget(0.5), 2.0)
     run_peer("equiris", instance, model, ends.budget(0.5), 2.0)
-
-
-class _Journal:
-    """Rows that are finished, in a file if the environment names one."""
-
-    def __init__(self) -> None:
-        named = os.environ.get(JOURNAL)
-        self._path = Path(named) if named else None
-        self._done = dict(self._read())
-
-    def _read(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        if self._path is not None and self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
-                yield entry["key"], entry["rows"]
-
-    def known(self, key: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Return the rows of a key, made and noted down if they are not known."""
-        if key not in self._done:
-            self._done[key] = make()
-            if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": key, "rows": self._done[key]}) + "\n")
-        return self._done[key]

@@ -8,9 +8,12 @@ anybody, so its loss is what the delays alone cost.
 """
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import mean_interval
 from journal import Journal
 from mapf_data import data_folder, load
 
@@ -62,21 +65,16 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     for name, robots, count in cases if folder is not None else ():
         rows = []
         for number in range(1, count + 1):
-            key = f"{name} {robots} {number} {runs}"
-            if key not in journal.rows:
-                assert folder is not None
-                journal.add(key, _drive(load(folder, name, number, robots), runs, number))
-            rows.append(journal.rows[key])
+            make = partial(_drive_file, folder, name, number, robots, runs)
+            rows.append(journal.once(f"{name} {robots} {number} {runs}", make))
         results["cases"].append(_case(name, robots, rows))
         progress(_line(results["cases"][-1]))
     rng = np.random.default_rng(0)
     rows = []
     for number in range(RANDOM if full else 6):
         instance = _random_instance(rng)
-        key = f"random {number} {runs}"
-        if key not in journal.rows:
-            journal.add(key, _drive(instance, runs, 1000 + number))
-        rows.append(journal.rows[key])
+        make = partial(_drive, instance, runs, 1000 + number)
+        rows.append(journal.once(f"random {number} {runs}", make))
     results["cases"].append(_case("random 8x8", 8, rows))
     progress(_line(results["cases"][-1]))
     return results
@@ -91,6 +89,10 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
         "runs_with_meetings_by_clock": sum(c["by_clock"]["runs_with_meetings"] for c in cases),
         "makespan_loss_by_order": {c["name"]: c["by_order"]["loss"] for c in cases},
     }
+
+
+def _drive_file(folder: Path, name: str, number: int, robots: int, runs: int) -> list[dict[str, Any]]:
+    return _drive(load(folder, name, number, robots), runs, number)
 
 
 def _drive(instance: Instance, runs: int, seed: int) -> list[dict[str, Any]]:
@@ -139,23 +141,18 @@ def _case(name: str, robots: int, rows: list[list[dict[str, Any]]]) -> dict[str,
             "meetings": sum(r[kind]["meetings"] for r in flat),
             "runs_with_meetings": met,
             "share_of_runs": [round(x, 4) for x in clopper_pearson(met, len(flat), 0.05)] if flat else None,
-            "loss": _mean(loss) if flat else None,
+            "loss": mean_interval(loss),
             "finished": all(np.isfinite(r[kind]["makespan"]) for r in flat),
         }
     return case
 
 
-def _mean(values: list[float]) -> list[float]:
-    """Return mean and 95 % interval over draws."""
-    mean, half = float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return [round(x, 4) for x in (mean, mean - half, mean + half)]
-
-
 def _line(case: dict[str, Any]) -> str:
     order, clock = case["by_order"], case["by_clock"]
+    losses = " and ".join(f"{kind['loss'][0]:.3f}" if kind["loss"] else "unknown" for kind in (order, clock))
     return (
         f"{case['name']}: {order['runs_with_meetings']} of {case['runs']} runs with meetings by order, "
-        f"{clock['runs_with_meetings']} by the clock; makespan loss {order['loss']} and {clock['loss']}"
+        f"{clock['runs_with_meetings']} by the clock; makespan loss {losses}"
     )
 
 

@@ -14,7 +14,7 @@ from journal import Journal
 
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc_sim.fleet_lockstep import run_fleet
-from reflexarc_sim.scenario import load_scenario
+from reflexarc_sim.scenario import Scenario, load_scenario
 
 SEEDS = 20
 SCENARIO = "fleet_delivery"
@@ -35,11 +35,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     journal = Journal("delivery")
     rows = []
     for seed in range(SEEDS if full else 1):
-        key = f"{seed} {full}"
-        if key not in journal.rows:
-            result = run_fleet(scenario, seed, None if full else SHORT_S)
-            journal.add(key, result.summary.to_json() | {"wall_s": round(result.wall_s, 1)})
-        row = journal.rows[key]
+        row = journal.once(f"{seed} {full}", lambda seed=seed: _run(scenario, seed, full))
         rows.append(row)
         progress(
             f"seed {seed}: {row['reached']}/{row['goals']} goals in {row['duration_s']:.0f} s, {row['robot_contacts']} "
@@ -47,6 +43,11 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
             f"while moving"
         )
     return {"robots": scenario.fleet.robots, "runs": rows} | _figures(rows)
+
+
+def _run(scenario: Scenario, seed: int, full: bool) -> dict[str, Any]:
+    result = run_fleet(scenario, seed, None if full else SHORT_S)
+    return result.summary.to_json() | {"wall_s": round(result.wall_s, 1)}
 
 
 def headline(part: dict[str, Any]) -> dict[str, Any]:

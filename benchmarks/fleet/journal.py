@@ -6,6 +6,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ class Journal:
         """Read what the part left."""
         name = os.environ.get("REFLEXARC_JOURNAL")
         self._path = Path(f"{name}.{part}") if name else None
-        self.rows: dict[str, Any] = {}
+        self._rows: dict[str, Any] = {}
         if self._path is not None and self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            self.rows = dict(json.loads(line) for line in lines)
+            self._rows = dict(json.loads(line) for line in lines)
 
-    def add(self, key: str, value: Any) -> Any:
-        """Keep a value and return it."""
-        self.rows[key] = value
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([key, value]) + "\n")
-        return value
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return what is kept under `key`, else make it and keep it."""
+        if key not in self._rows:
+            self._rows[key] = make()
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([key, self._rows[key]]) + "\n")
+        return self._rows[key]

@@ -2,12 +2,9 @@
 """Path finding on the MovingAI instances: costs, times, bounds, conflicts; beside peers.
 
 Every plan is judged by the validator. Kernels are compiled before anything is timed. Times and limits are of the
-processor, as those of the peers are. With `$REFLEXARC_JOURNAL`, a file, rows are kept there as they come, and those of
-a run that was broken off are taken over.
+processor, as those of the peers are.
 """
 
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from journal import Journal
 from mapf_data import PUBLISHED, data_folder, load, random_instance, reference_costs, scenarios
 from textbook import textbook_cbs
 
@@ -65,7 +63,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         full: all scenarios, all agents, all random instances.
         progress: told what is going on.
     """
-    folder, journal = data_folder(), _Journal(full)
+    folder, journal = data_folder(), Journal("mapf" if full else "mapf_short")
     for solver in SOLVERS:
         compile_kernels(solver)
     results: dict[str, Any] = {"published": PUBLISHED, "data": folder is not None}
@@ -87,7 +85,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
                 progress(f"no scenarios of {m} in {folder}; left out")
             for n in agents if numbers else ():
                 row = journal.once(
-                    [name, m, n, len(numbers)],
+                    f"{name} {m} {n} {len(numbers)}",
                     lambda m=m, n=n, numbers=numbers, limit=limit: _case(
                         folder, known, m, n, numbers, limit, solver, options
                     ),
@@ -129,36 +127,13 @@ def headline(figures: dict[str, Any]) -> dict[str, Any]:
 _TABLES = ("optimal", "bounded", "large", "anytime", "continuous")
 
 
-class _Journal:
-    """Rows kept in a file as they come."""
-
-    def __init__(self, full: bool) -> None:
-        name = os.environ.get("REFLEXARC_JOURNAL") if full else None
-        self._path = Path(name) if name else None
-        self._rows: dict[str, Any] = {}
-        if self._path is not None and self._path.exists():
-            self._rows = dict(
-                json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()
-            )
-
-    def once(self, key: list[Any], make: Callable[[], Any]) -> Any:
-        """Return what is kept under `key`, else make it and keep it."""
-        text = json.dumps(key)
-        if text not in self._rows:
-            self._rows[text] = make()
-            if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([text, self._rows[text]]) + "\n")
-        return self._rows[text]
-
-
-def _random_instances(count: int, journal: _Journal, progress: Callable[[str], None]) -> dict[str, int]:
+def _random_instances(count: int, journal: Journal, progress: Callable[[str], None]) -> dict[str, int]:
     """Plan small random instances with all solvers in steps and judge every plan."""
     parts = []
     for begin in range(0, count, CHUNK):
         size = min(CHUNK, count - begin)
         parts.append(
-            journal.once(["random", begin, size], lambda begin=begin, size=size: _random_chunk(begin, size))
+            journal.once(f"random {begin} {size}", lambda begin=begin, size=size: _random_chunk(begin, size))
         )
         progress(f"{begin + size} random instances")
     return {key: sum(part[key] for part in parts) for key in parts[0]}
@@ -236,7 +211,7 @@ def _textbook(
     folder: Path,
     known: dict[tuple[str, int], int],
     full: bool,
-    journal: _Journal,
+    journal: Journal,
     progress: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Return how much longer a plain Python search takes on the same instances in the same run."""
@@ -245,7 +220,7 @@ def _textbook(
         numbers = scenarios(folder, name, most if full else 1)
         for n in agents if full else agents[:1]:
             row = journal.once(
-                ["textbook", name, n, len(numbers)],
+                f"textbook {name} {n} {len(numbers)}",
                 lambda n=n, numbers=numbers, name=name, limit=limit: _beside_textbook(
                     folder, known, name, n, numbers, limit if full else 5.0
                 ),

@@ -23,15 +23,16 @@ coverage with learned durations and risks, a team plan of swept discs, and execu
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import mean_interval
 from journal import Journal
 from protocol_ours import OURS, cleaned, ours
 from protocol_published import Nodes, published, random_nodes
-from protocol_team import TUBE, Outcome, Problem, make_problem, straight
+from protocol_team import TUBE, Outcome, Problem, Problems, straight
 
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc.fleet.gcrl.agent import load_agent
@@ -65,13 +66,6 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
     successes = sum(o.success for o in outcomes)
     reached = [o for o in outcomes if o.reached]
 
-    def mean(values: list[float]) -> list[float] | None:
-        if not values:
-            return None
-        x = np.array(values)
-        half = 1.96 * x.std(ddof=1) / math.sqrt(len(x)) if len(x) > 1 else 0.0
-        return [float(x.mean()), float(x.mean() - half), float(x.mean() + half)]
-
     return {
         "problems": n,
         "success": successes / n,
@@ -80,11 +74,11 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
         "not_planned": n - len(executed),
         "collision_problems": sum(o.collisions > 0 for o in outcomes),
         "colliding_pairs": sum(o.collisions for o in outcomes),
-        "cost": mean([o.cost for o in executed]),
-        "cost_of_reached": mean([o.cost for o in reached]),
+        "cost": mean_interval([o.cost for o in executed]),
+        "cost_of_reached": mean_interval([o.cost for o in reached]),
         "cost_of_reached_std": float(np.std([o.cost for o in reached])) if reached else None,
-        "mean_cost": mean([o.mean_cost for o in executed]),
-        "steps": mean([o.steps for o in reached]),
+        "mean_cost": mean_interval([o.mean_cost for o in executed]),
+        "steps": mean_interval([o.steps for o in reached]),
         "changed": float(np.mean([o.changed for o in executed])) if executed else None,
         "crept": float(np.mean([o.crept for o in executed])) if executed else None,
         "waits": float(np.mean([o.waits for o in executed])) if executed else None,
@@ -136,55 +130,79 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         progress: told what is going on.
     """
     folders = sorted(MODELS.glob("seed_*"))
-    cases = [(d, n, APART) for d in DIFFICULTIES for n in AGENTS] if full else [("hard", 5, APART)]
-    if full:
-        cases.append((*HARDEST, NARROW))
     count = PROBLEMS if full else 2
-    results: dict[str, Any] = {
-        "tube": TUBE,
-        "published": PUBLISHED,
-        "rows": [],
-    }
-    journal = Journal("protocol")
+    journal = Journal("protocol" if full else "protocol_short")
+    rows: list[dict[str, Any]] = []
     for folder in folders if full else folders[:1]:
         s = Setting(folder)
-        for difficulty, robots, apart in cases:
-            if full and folder != folders[0] and (difficulty, robots) != HARDEST:
-                continue  # the other seeds on the hardest case only
-            rng = np.random.default_rng([DIFFICULTY_SEED[difficulty], robots])
-            problems: list[Problem] = []
+        for difficulty, robots, apart in cases(full, folder == folders[0]):
+            case = f"{folder.name} {difficulty} {robots} {apart}"
+            rng = np.random.default_rng([list(DIFFICULTIES).index(difficulty), robots])
+            problems = Problems(s.free, robots, DIFFICULTIES[difficulty], apart, rng)
             for name, method in METHODS.items():
-                outcomes: list[Outcome] = []
+                outcomes = []
                 for k in range(count):
-                    key = f"{folder.name} {difficulty} {robots} {apart} {name} {k}"
-                    if key not in journal.rows:
-                        while len(problems) <= k:
-                            problems.append(
-                                make_problem(s.free, robots, DIFFICULTIES[difficulty], apart, rng)
-                            )
-                        journal.add(key, method(s, problems[k]))
-                    outcomes.append(Outcome(*journal.rows[key]))
+                    make = partial(_outcome, method, s, problems, k)
+                    outcomes.append(Outcome(*journal.once(f"{case} {name} {k}", make)))
                 row = {"seed": folder.name, "difficulty": difficulty, "robots": robots, "apart": apart}
-                row["method"] = name
-                row |= summary(outcomes)
-                results["rows"].append(row)
+                rows.append(row | {"method": name} | summary(outcomes))
                 progress(
-                    f"{folder.name} {difficulty}, {robots} robots, {apart} apart, {name}: success "
-                    f"{row['success']:.2f}, cost {row['cost'][0] if row['cost'] else math.nan:.2f}"
+                    f"{case}, {name}: success {rows[-1]['success']:.2f}, cost {_first(rows[-1]['cost'])}"
                 )
-    return results
+    return {"tube": TUBE, "published": PUBLISHED, "rows": rows, "seeds": over_seeds(rows)}
 
 
-DIFFICULTY_SEED = {name: k for k, name in enumerate(DIFFICULTIES)}
+def cases(full: bool, first: bool) -> list[tuple[str, int, float]]:
+    """Return difficulty, robots and distance of a seed's cases; the first seed has them all, others the hardest."""
+    if not full:
+        return [("hard", 5, APART)]
+    if not first:
+        return [(*HARDEST, APART)]
+    return [(*HARDEST, NARROW), *((d, n, APART) for d in DIFFICULTIES for n in AGENTS)]
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return per method on the hardest case the mean over the seeds' rows with its 95 % interval (Student)."""
+    found: dict[str, Any] = {}
+    for name in METHODS:
+        mine = [
+            r
+            for r in rows
+            if (r["difficulty"], r["robots"], r["apart"], r["method"]) == (*HARDEST, APART, name)
+        ]
+        if mine:
+            found[name] = {
+                "seeds": len(mine),
+                "success": mean_interval([r["success"] for r in mine]),
+                "cost": mean_interval([r["cost"][0] for r in mine if r["cost"]]),
+                "colliding_pairs": sum(r["colliding_pairs"] for r in mine),
+            }
+    return found
+
+
+def _outcome(
+    method: Callable[[Setting, Problem], Outcome], s: Setting, problems: Problems, k: int
+) -> Outcome:
+    return method(s, problems[k])
+
+
+def _first(interval: list[float | None] | None) -> str:
+    return f"{interval[0]:.2f}" if interval else "unknown"
 
 
 def headline(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return success, collisions and cost of ours beside the rest, hard problems."""
+    """Return success, collisions and cost of every method, hard problems with the first seed and over all seeds."""
     out: dict[str, Any] = {}
     for row in figures["rows"]:
         if row["difficulty"] == "hard" and row["seed"] == figures["rows"][0]["seed"]:
-            label = f"protocol_hard_{row['robots']}_{row['apart']}_{row['method'].replace(' ', '_')}"
+            label = f"protocol_hard_{row['robots']}_{row['apart']}_{_label(row['method'])}"
             out[f"{label}_success"] = row["success"]
             out[f"{label}_colliding_pairs"] = row["colliding_pairs"]
             out[f"{label}_cost"] = row["cost"][0] if row["cost"] else None
+    for name, found in figures["seeds"].items():
+        out |= {f"protocol_hardest_{_label(name)}_{key}": value for key, value in found.items()}
     return out
+
+
+def _label(method: str) -> str:
+    return "_".join(method.replace("+", "and").replace(",", "").split()).lower()

@@ -100,6 +100,21 @@ def _apart(places: Array, taken: list[Array], least: float) -> np.ndarray:
     return (gap >= least).all(axis=1)
 
 
+class Problems:
+    """Problems by number, made when they are first asked for, one after the other from one stream of numbers."""
+
+    def __init__(
+        self, agent: Agent, robots: int, distance: float, apart: float, rng: np.random.Generator
+    ) -> None:
+        self._make = lambda: make_problem(agent, robots, distance, apart, rng)
+        self._made: list[Problem] = []
+
+    def __getitem__(self, k: int) -> Problem:
+        while len(self._made) <= k:
+            self._made.append(self._make())
+        return self._made[k]
+
+
 class Tally:
     """Positions, costs and collisions of a team while it drives."""
 

@@ -190,6 +190,32 @@ def test_a_silent_robot_is_stale_then_lost_and_the_others_go_on(fleet):
     assert any(json.loads(line)["kind"] == "fleet_lost" for line in events)
 
 
+def test_a_robot_that_jumps_makes_no_progress(fleet):
+    """To the end of the map, which takes it longer than its odometry may be old; the other one goes on."""
+    from reflexarc_msgs.msg import FleetProgress
+
+    told = Told(fleet)
+    told.probe.listen("/diagnostics")
+    fleet.start(
+        "fleet_planner_node", "planner", out_dir=fleet.folder / "out", exit_when_done=False, lost_s=60.0
+    )
+    told.until(lambda: told.states() and told.states()[0] == FleetProgress.UNDER_WAY, "goals")
+    driven = told.probe.last("/fleet_progress").driven[0]
+    told.poses["robot_1"][0] += 30.0
+    told.until(lambda: told.states()[0] == FleetProgress.STALE, "robot_1 is not believed")
+    assert told.states()[1] != FleetProgress.STALE
+    assert told.probe.last("/fleet_progress").driven[0] == driven
+    told.until(
+        lambda: (
+            "progress_refused: robot_1 (30.00 m in"
+            in (told.probe.health("fleet_planner_node") or ("", ""))[1]
+        ),
+        "the reason",
+    )
+    told.poses["robot_1"][0] -= 30.0
+    told.until(lambda: told.states()[0] == FleetProgress.UNDER_WAY, "robot_1 is believed again")
+
+
 def test_goals_come_by_the_action_and_bad_ones_are_refused(fleet):
     from geometry_msgs.msg import Point
     from rclpy.action import ActionClient

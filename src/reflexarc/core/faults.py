@@ -333,6 +333,17 @@ FAULTS: tuple[Fault, ...] = (
         "tests/ros/test_fleet_live.py::test_a_silent_robot_is_stale_then_lost_and_the_others_go_on",
     ),
     Fault(
+        "progress_refused",
+        _FLEET,
+        "odometry of a robot not finite, out of order, in another frame, from the future, or farther from the place "
+        "before than the robot's max_speed allows",
+        0.5 + 0.1,
+        "it is not taken, so the robot makes no progress; then as progress_stale and robot_lost; diagnostics name the "
+        "reason",
+        "the next good message; a place far off is good once the robot can have driven there",
+        "tests/ros/test_fleet_live.py::test_a_robot_that_jumps_makes_no_progress",
+    ),
+    Fault(
         "robot_lost",
         _FLEET,
         "no odometry of a robot for lost_s",

@@ -36,15 +36,19 @@ def point_distance(px, py, ax, ay, bx, by):
 
 
 @numba.njit(cache=True)
-def occupy(edge, vertex, sign, u, v, begin, end, reach, tube, stay, positions, tail, head, steps):
-    """Count what a tube from u to v in [begin, end) forbids to others."""
+def forbidden(u, v, reach, tube, stay, positions, tail, head):
+    """Return the vertices and the edges that a tube from u to v forbids to others."""
     ax, ay, bx, by = positions[u, 0], positions[u, 1], positions[v, 0], positions[v, 1]
-    last = edge.shape[0] - 1
+    vertices = np.empty(len(positions), dtype=np.int32)
+    edges = np.empty(len(head), dtype=np.int32)
+    found = 0
     for w in range(len(positions)):
         if point_distance(positions[w, 0], positions[w, 1], ax, ay, bx, by) < reach + stay[w] - 1e-9:
-            for t in range(begin, min(end, last + 1)):
-                vertex[t, w] += sign
+            vertices[found] = w
+            found += 1
+    vertices = vertices[:found].copy()
     far = reach + tube
+    found = 0
     for e in range(len(head)):
         cx, cy = positions[tail[e], 0], positions[tail[e], 1]
         dx, dy = positions[head[e], 0], positions[head[e], 1]
@@ -53,13 +57,31 @@ def occupy(edge, vertex, sign, u, v, begin, end, reach, tube, stay, positions, t
         if min(cy, dy) - max(ay, by) > far or min(ay, by) - max(cy, dy) > far:
             continue
         if segment_distance(ax, ay, bx, by, cx, cy, dx, dy) < far - 1e-9:
-            for t in range(max(begin - steps[e] + 1, 0), min(end, last + 1)):
-                edge[t, e] += sign
+            edges[found] = e
+            found += 1
+    return vertices, edges[:found].copy()
 
 
 @numba.njit(cache=True)
-def space_time(start, goal, first, head, steps, risk, dwell, weight, penalty, edge, vertex, to_go):
-    """Return vertices and times of the cheapest path over (time, vertex), and its cost; empty if there is none."""
+def occupy(edge, vertex, sign, vertices, edges, begin, end, steps):
+    """Count what an occupation in [begin, end) forbids to others: stays then, and drives that are under way then."""
+    end = min(end, edge.shape[0])
+    for t in range(begin, end):
+        for w in vertices:
+            vertex[t, w] += sign
+        for e in edges:
+            edge[t, e] += sign
+    for e in edges:
+        for t in range(max(begin - steps[e] + 1, 0), min(begin, end)):
+            edge[t, e] += sign
+
+
+@numba.njit(cache=True)
+def space_time(start, goal, first, head, steps, risk, dwell, weight, penalty, edge, vertex, to_go, most):
+    """Return vertices and times of the cheapest path over (time, vertex), and its cost; empty if there is none.
+
+    A path that costs `most` or less is known to exist, or `most` is infinite.
+    """
     last, n = edge.shape[0] - 1, len(first) - 1
     cost = np.full((last + 1, n), np.inf)
     parent = np.full((last + 1, n), -1, dtype=np.int32)
@@ -76,7 +98,7 @@ def space_time(start, goal, first, head, steps, risk, dwell, weight, penalty, ed
             break
         for u in range(n):
             c = cost[t, u]
-            if c + to_go[u] >= best:
+            if c + to_go[u] >= best or c + to_go[u] > most:
                 continue
             more = c + dwell[u] + weight + penalty * vertex[t, u]
             if more < cost[t + 1, u]:

@@ -20,7 +20,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -29,7 +29,7 @@ from scipy.sparse.csgraph import dijkstra
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
-from reflexarc.fleet.roadmap_space_time import occupy, space_time
+from reflexarc.fleet.roadmap_space_time import forbidden, occupy, space_time
 
 _POWER = 4
 """The larger, the more the dearest robot counts."""
@@ -194,11 +194,15 @@ class _Team:
         self.edge = np.zeros((o.horizon + 1, len(graph.head)), dtype=np.int16)
         self.vertex = np.zeros((o.horizon + 1, len(graph.positions)), dtype=np.int16)
         self.tail = np.repeat(np.arange(len(graph.positions)), np.diff(graph.first))
+        ends = zip(self.tail.tolist(), np.asarray(graph.head).tolist(), strict=True)
+        self.index = {end: e for e, end in enumerate(ends)}
         self.stay = np.full(len(graph.positions), o.tube)
         self.stay[starts] = 0.0
         self.paths: dict[int, _Path] = {}
         self.own: dict[int, int] = {}
         """What each path counts against itself."""
+        self.forbidden: dict[tuple[int, int, float], Any] = {}
+        """Vertices and edges that an occupation forbids, by its ends and slack."""
         self.to_go = {goal: _to_go(graph, goal, o.weight) for goal in goals}
 
     def put(self, k: int, path: _Path) -> None:
@@ -226,7 +230,8 @@ class _Team:
         order = self.rng.permutation(len(group))
         after: list[_Path] = []
         for i in order:
-            path = self.cheapest(group[i])
+            old = before[i]
+            path = self.cheapest(group[i], old.total + self.o.penalty * self._count(old))
             after.append(path)
             self.put(group[i], path)
         trial = self.paths
@@ -234,9 +239,8 @@ class _Team:
         def value(paths: dict[int, _Path], conflicts: int) -> tuple[float, float]:
             return conflicts, math.fsum(path.total**_POWER for path in paths.values())
 
-        old = value(whole, sum(path.conflicts for path in before))
-        new = value(trial, sum(path.conflicts for path in after))
-        if new <= old:
+        kept = value(whole, sum(path.conflicts for path in before))
+        if value(trial, sum(path.conflicts for path in after)) <= kept:
             return
         for k in group:
             self.take(k)
@@ -266,10 +270,13 @@ class _Team:
         for m in path.motions:
             slack = 0.0 if _at_start(m, self.starts[k]) else o.tube
             end = o.horizon + 1 if m.end == math.inf else int(m.end)
-            occupy(
-                self.edge, self.vertex, sign, m.u, m.v, int(m.begin), end, 2.0 * o.radius + slack,
-                o.tube, self.stay, g.positions, self.tail, g.head, g.steps,
-            )  # fmt: skip
+            key = m.u, m.v, slack
+            if key not in self.forbidden:
+                self.forbidden[key] = forbidden(
+                    m.u, m.v, 2.0 * o.radius + slack, o.tube, self.stay, g.positions, self.tail, g.head
+                )
+            vertices, edges = self.forbidden[key]
+            occupy(self.edge, self.vertex, sign, vertices, edges, int(m.begin), end, g.steps)
 
     def _count(self, path: _Path) -> int:
         """Return the conflicts of a path with those that are planned."""
@@ -279,17 +286,18 @@ class _Team:
                 end = self.o.horizon + 1 if m.end == math.inf else int(m.end)
                 found += int(self.vertex[int(m.begin) : end, m.u].sum())
             else:
-                first = int(self.graph.first[m.u])
-                e = first + int(np.flatnonzero(self.graph.head[first : self.graph.first[m.u + 1]] == m.v)[0])
-                found += int(self.edge[int(m.begin), e])
+                found += int(self.edge[int(m.begin), self.index[m.u, m.v]])
         return found
 
-    def cheapest(self, k: int) -> _Path:
-        """Return the cheapest path of robot k beside the others, without motions if there is no way at all."""
+    def cheapest(self, k: int, most: float = math.inf) -> _Path:
+        """Return the cheapest path of robot k beside the others, without motions if there is no way at all.
+
+        A path that costs `most` with its penalties is known to exist; less is searched then.
+        """
         g, o, start, goal = self.graph, self.o, self.starts[k], self.goals[k]
         vertices, times, cost = space_time(
             start, goal, g.first, g.head, g.steps, g.risk, g.dwell, o.weight, o.penalty, self.edge, self.vertex,
-            self.to_go[goal],
+            self.to_go[goal], most + 1e-9 * (1.0 + abs(most)) if most < math.inf else most,
         )  # fmt: skip
         if not len(vertices):
             return _Path((), math.inf, math.inf, 0)

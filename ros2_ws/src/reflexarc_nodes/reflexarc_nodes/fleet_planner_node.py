@@ -4,7 +4,8 @@
 A robot's permission is its route: it ends where the robot may go, and grows as the others make way. So a planner that
 falls silent stops the fleet by itself: every robot drives to the end of what it was permitted, at most one vertex
 farther than `fleet.ahead_m`, and waits there. A robot whose odometry is old makes no progress, so nothing is permitted
-to those who wait for it; after `lost_s` it is given up and the others go round it.
+to those who wait for it; after `lost_s` it is given up and the others go round it. Odometry that cannot be right is not
+taken (`reflexarc.fleet.execution.positions`).
 
 Goals come from the scenario (`tasks`), or else by the action `fleet_goal`.
 """
@@ -24,6 +25,7 @@ from reflexarc.core import wire
 from reflexarc.core.config import quantity
 from reflexarc.core.interfaces import interface
 from reflexarc.core.types import FIXED_FRAME, Array, Walls
+from reflexarc.fleet.execution.positions import Positions
 from reflexarc_nodes.base_node import EXIT_FAILED, EXIT_OK, NodeParts, Stop, main_of
 from reflexarc_nodes.convert import route_to, walls_to
 from reflexarc_nodes.event_log import EventLog
@@ -86,11 +88,12 @@ class FleetPlannerNode(NodeParts, Node):
         self.folder = Path(p.out_dir) if p.out_dir else None
         self.log = EventLog(self.folder)
         self.now, self.problem, self.said = 0.0, "", 0
-        self.places: dict[str, tuple[float, Array]] = {}
         self.routes: dict[str, Array] = {}
         self.plan = advertise(self, "/fleet_plan")
         self.progress, self.delays = advertise(self, "/fleet_progress"), advertise(self, "/fleet_delays")
-        world = make_world(self.scenario.world, self.scenario.seed, load_robot(self.scenario.robot))
+        robot = load_robot(self.scenario.robot)
+        self.positions = Positions(self.names, robot.max_speed, p.stale_s, p.lost_s)
+        world = make_world(self.scenario.world, self.scenario.seed, robot)
         self.route_topics, keepouts = {}, walls_to(Walls(np.inf, FIXED_FRAME, world.keepouts), 0.0)
         self.keepouts = []
         for name in self.names:
@@ -121,7 +124,7 @@ class FleetPlannerNode(NodeParts, Node):
 
     def look(self) -> None:
         """Take where the robots are, let the fleet go on and publish what changed."""
-        missing = [name for name in self.names if name not in self.places]
+        missing = self.positions.missing()
         if missing:
             if time.monotonic() - self.started > self.params.start_timeout_s:
                 self.problem = f"node_killed: no odometry of {', '.join(missing)} has ever arrived"
@@ -130,16 +133,14 @@ class FleetPlannerNode(NodeParts, Node):
         if now <= self.now:
             return  # time stands still
         self.now = now
-        fresh = {}
-        for name, (stamp, place) in self.places.items():
-            age = now - stamp
-            if age <= self.params.stale_s:
-                fresh[name] = place
-            elif age > self.params.lost_s and not self.fleet.lost(name):
+        lost = self.positions.lost(now)
+        for name in lost:
+            if not self.fleet.lost(name):
                 self.fleet.lose(name, now)
-        if not any(now - stamp <= self.params.lost_s for stamp, _ in self.places.values()):
+        if len(lost) == len(self.names):
             self.problem = "node_killed: the odometry of every robot is silent"
             return
+        fresh = self.positions.fresh(now)
         self.tasks.update(now, fresh)
         self.figures.places(fresh)
         self.goals.answer(now)
@@ -151,19 +152,19 @@ class FleetPlannerNode(NodeParts, Node):
                 self.route_topics[name].publish(route_to(now, way))
         if now - self.shown >= 1.0 / interface("/fleet_progress").rate_hz:
             self.shown = now
-            stale = {n for n in self.names if n not in fresh}
-            self.progress.publish(progress_to(self.fleet, stale, now))
+            self.progress.publish(progress_to(self.fleet, set(self.positions.stale(now)), now))
             self.delays.publish(delays_to(self.fleet, now))
 
     def health(self) -> Health:
         """Return the running figures."""
-        waiting = [n for n in self.names if n not in self.places]
+        waiting = self.positions.missing()
         lost = [n for n in self.names if self.fleet.lost(n)]
-        old = [n for n, (stamp, _) in self.places.items() if self.now - stamp > self.params.stale_s]
-        stale = [n for n in old if n not in lost]
+        stale = [n for n in self.positions.stale(self.now) if n not in lost]
+        refused = [f"{n} ({why})" for n, why in self.positions.refused.items() if n not in lost]
         warnings = [f"waiting for the odometry of {', '.join(waiting)}"] if waiting else []
         warnings += [f"robot_lost: {', '.join(lost)}"] if lost else []
         warnings += [f"progress_stale: {', '.join(stale)}"] if stale else []
+        warnings += [f"progress_refused: {', '.join(refused)}"] if refused else []
         return Health.judge(
             [self.problem] if self.problem else [], self.figures.counters(), warnings=warnings
         )
@@ -174,8 +175,10 @@ class FleetPlannerNode(NodeParts, Node):
 
     def _odometry(self, name: str, message: Any) -> None:
         odometry = wire.odometry_from(message)
-        if np.isfinite(odometry.pose).all():
-            self.places[name] = (odometry.stamp, odometry.pose[:2])
+        if odometry.frame_id != FIXED_FRAME:
+            self.positions.refused[name] = f"in frame {odometry.frame_id!r}, expected {FIXED_FRAME!r}"
+            return
+        self.positions.take(name, odometry.stamp, odometry.pose[:2], self.time.now())
 
     def _contact(self, name: str, message: Any) -> None:
         event = wire.contact_from(message)
