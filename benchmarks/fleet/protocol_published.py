@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published planners on the protocol's problems: random nodes, unit steps, CBS, waypoints by learned distance.
 
-What differs from the released code: the CBS finds every conflict of vertices and swaps, and a problem without a plan
-fails.
+What differs from the released code: the CBS finds every conflict of vertices and swaps, a problem without a plan fails,
+and a waypoint that is nearer than a goal's radius counts as reached whatever its learned distance.
 """
 
 import math
@@ -74,11 +74,11 @@ def published(agent: Agent, costs: Agent, nodes: Nodes, problem: Problem, deares
     planning = time.process_time() - began
     routes = [[places[v] for v, _ in path][1:] for path in plan.paths]
     tally, at = Tally(agent, problem), np.zeros(k, dtype=int)
-    for _ in range(LIMIT):
-        if tally.done.all():
-            break
+    while tally.steps < LIMIT and not tally.done.all():
         target = np.array([route[min(at[r], len(route) - 1)] for r, route in enumerate(routes)])
         tally.move(agent, tally.x, target, np.where(tally.done, 0, 2))
         near = agent.expected(tally.x, target)[0].mean(axis=0) < WAYPOINT
+        near |= np.hypot(*(tally.x - target).T) < agent.domain.goal_radius
         at += near & (at < [len(route) - 1 for route in routes])
+        tally.leap(np.append(at, tally.done))
     return tally.outcome(planning=planning)

@@ -131,7 +131,155 @@ def delivery_tables(part: dict[str, Any]) -> list[str]:
     ]
 
 
-MAKERS = {"mapf": mapf_tables, "delays": delays_tables, "delivery": delivery_tables}
+def protocol_tables(part: dict[str, Any]) -> list[str]:
+    """Return the tables of the learned roadmap's protocol."""
+    rows = []
+    for row in part["rows"]:
+        published = part["published"][row["difficulty"]][str(row["robots"])]
+        rows.append(
+            (
+                row["difficulty"],
+                row["robots"],
+                f"{row['apart']:g}",
+                row["method"],
+                "{:.2f} ({:.2f} to {:.2f})".format(row["success"], *row["success_interval"]),
+                f"{row['reached']:.2f}",
+                row["not_planned"],
+                row["colliding_pairs"],
+                _interval(row["cost"]),
+                _interval(row["cost_of_reached"]),
+                f"{published:g}" if row["method"] == "ours" else _NONE,
+                f"{row['planning_s']:.2f}",
+            )
+        )
+    head = (
+        "problems",
+        "robots",
+        "apart",
+        "method",
+        "success, 95 %",
+        "all reach",
+        "no plan",
+        "colliding pairs",
+        "largest cost",
+        "of those that reach",
+        "published",
+        "planning [s]",
+    )
+    lines = [f"### Learned roadmap, {part['rows'][0]['seed'].replace('_', ' ')}", "", *table(head, rows), ""]
+    rows = [
+        (method, r["seeds"], _interval(r["success"]), r["colliding_pairs"], _interval(r["cost"]))
+        for method, r in part["seeds"].items()
+    ]
+    head = ("method", "seeds", "success", "colliding pairs", "largest cost")
+    return [*lines, "### The hardest case over seeds of the training", "", *table(head, rows), ""]
+
+
+def calibration_tables(part: dict[str, Any]) -> list[str]:
+    """Return the tables of the learned critics."""
+    rows = []
+    for row in part["rows"]:
+        for found in row["bins"]:
+            rows.append(
+                (
+                    row["map"],
+                    row["seed"].removeprefix("seed_"),
+                    row["stage"],
+                    "{:g} to {:g}".format(*found["least_steps"]),
+                    found["pairs"],
+                    f"{100 * found['arrived']:.0f} %",
+                    *(_cell(found.get(k)) for k in ("predicted_steps", "rolled_steps", "steps_error")),
+                    *(_cell(found.get(k)) for k in ("predicted_cost", "rolled_cost", "cost_error")),
+                )
+            )
+    head = (
+        "map", "seed", "stage", "least steps", "pairs", "arrived", "predicted steps", "rolled out", "mean error",
+        "predicted cost", "rolled out", "mean error",
+    )  # fmt: skip
+    lines = ["### Learned critics: predicted against roll-outs", "", *table(head, rows), ""]
+    rows = [
+        (
+            row["map"],
+            row["seed"].removeprefix("seed_"),
+            row["stage"],
+            f"{100 * row['arrived']:.1f} %",
+            "yes" if row["bounded"] else "no",
+            *(
+                f"{100 * row['coverage'][f'{what}_uncorrected']:.1f} % / {100 * row['coverage'][what]:.1f} %"
+                for what in ("steps_above", "cost_above")
+            ),
+        )
+        for row in part["rows"]
+    ]
+    head = (
+        "map",
+        "seed",
+        "stage",
+        "arrived",
+        "finite bound",
+        "steps below: ensemble / bound",
+        "cost below: ensemble / bound",
+    )
+    title = f"### Conformal bounds at {100 * part['alpha']:g} %, on other pairs"
+    return [*lines, title, "", *table(head, rows), ""]
+
+
+def budgets_tables(part: dict[str, Any]) -> list[str]:
+    """Return the tables of risk budgets."""
+    lines = []
+    ours, peers = part["analytic"]["ours"], part["analytic"]["peers"]
+    rows = [
+        (
+            row["difficulty"],
+            row["agents"],
+            f"{100 * row['share']:g} %",
+            "{:.2f} ({:.2f} to {:.2f})".format(row["success"], *row["success_interval"]),
+            f"{row['proved_optimal']:.2f}",
+            f"{_cell(row['mean_cost_over_bound'])} / {_cell(row['largest_cost_over_bound'])}",
+            _cell(row["median_seconds"]),
+            f"{_cell(row['median_first_s'])} / {_cell(row['slowest_first_s'])}",
+            row["findings"],
+        )
+        for row in ours
+    ]
+    head = (
+        "problems",
+        "agents",
+        "budget",
+        "success, 95 %",
+        "proved optimal",
+        "cost over bound, mean / largest",
+        "median [s]",
+        "first plan, median / slowest [s]",
+        "findings",
+    )
+    lines += ["### Risk budgets, ours", "", *table(head, rows), ""]
+    shares = sorted({row["share"] for row in ours})
+    rows = []
+    for case in dict.fromkeys((row["difficulty"], row["agents"]) for row in ours):
+        found = {"ours": [r for r in ours if (r["difficulty"], r["agents"]) == case]}
+        for row in peers:
+            if (row["difficulty"], row["agents"]) == case:
+                found.setdefault(row["peer"], []).append(row)
+        published = part["published"]["{}, {}".format(*case)]
+        for name in dict.fromkeys((*found, *published)):
+            here = {r["share"]: f"{r['success']:.2f}" for r in found.get(name, ())}
+            theirs = [f"{x:.2f}" for x in published.get(name, ())] or [_NONE] * len(shares)
+            cells = [f"{here.get(s, _NONE)} / {p}" for s, p in zip(shares, theirs, strict=True)]
+            rows.append((*case, name, *cells))
+    head = ("problems", "agents", "method", *(f"{100 * s:g} %" for s in shares))
+    title = "### Risk budgets beside others: success here (10 problems, ours 50) / published"
+    return [*lines, title, "", *table(head, rows), ""]
+
+
+MAKERS = {
+    "mapf": mapf_tables,
+    "delays": delays_tables,
+    "delivery": delivery_tables,
+    "calibration": calibration_tables,
+    "protocol": protocol_tables,
+    "budgets": budgets_tables,
+}
 """Part of the study to the maker of its tables, in the order of the page."""
 
 
@@ -139,6 +287,12 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
     """Return a table in Markdown."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return lines + [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
+
+
+def _interval(value: list[float | None] | None) -> str:
+    if value is None or value[1] is None:
+        return _NONE if value is None else f"{value[0]:.2f}"
+    return "{:.2f} ({:.2f} to {:.2f})".format(*value)
 
 
 def _cell(value: float | None) -> str:
