@@ -12,8 +12,8 @@ One robot's plan under reservations is exact: dynamic programming over (time, ve
 
 The team is planned in the manner of MAPF-LNS2 (Li et al., AAAI 2022): first one after the other, with conflicts where
 there is no other way; then groups are taken out and planned again, and kept if there are fewer conflicts, or as many
-and the sum of the costs' fourth powers falls, which the dearest robots rule. Not optimal and not complete; plans are
-checked by an independent rule (`overlaps`).
+and the sum of the costs' fourth powers falls, which the dearest robots rule. Where conflicts stay, all begin again in a
+random order. Not optimal and not complete; plans are checked by an independent rule (`overlaps`).
 """
 
 import math
@@ -46,6 +46,12 @@ class TeamOptions:
     penalty: float = quantity(20.0, low=1e-3, high=1e6, doc="cost of a conflict while a plan is sought")
     repairs: int = quantity(
         1000, low=0, high=1_000_000, doc="repairs that are tried until there is no conflict"
+    )
+    patience: int = quantity(
+        100,
+        low=1,
+        high=1_000_000,
+        doc="repairs without fewer conflicts, after which all begin in another order",
     )
     improvements: int = quantity(40, low=0, high=1_000_000, doc="repairs of a plan without conflicts")
     group: int = quantity(5, low=1, high=64, doc="robots that are planned again together")
@@ -102,14 +108,19 @@ def plan_team(
     alone = [team.cheapest(k) for k in range(len(starts))]
     if not all(path.motions for path in alone):
         return None
-    for k in np.argsort([-path.total for path in alone]):
-        team.put(int(k), team.cheapest(int(k)))
-    tried = 0
-    while tried < o.repairs and team.conflicts():
+    team.begin(np.argsort([-path.total for path in alone]))
+    tried, fewest, at = 0, team.conflicts(), 0
+    while fewest:
+        if tried == o.repairs:
+            return None
         team.repair()
         tried += 1
-    if team.conflicts():
-        return None
+        left = team.conflicts()
+        if left < fewest:
+            fewest, at = left, tried
+        elif tried - at == o.patience:
+            team.begin(team.rng.permutation(len(starts)))
+            fewest, at = team.conflicts(), tried
     for _ in range(o.improvements if len(starts) > 1 else 0):
         team.repair()
     paths = [team.paths[k] for k in range(len(starts))]
@@ -205,6 +216,13 @@ class _Team:
         """Vertices and edges that an occupation forbids, by its ends and slack."""
         self.to_go = {goal: _to_go(graph, goal, o.weight) for goal in goals}
 
+    def begin(self, order: np.ndarray) -> None:
+        """Plan the robots one after the other; paths of before are forgotten."""
+        for k in list(self.paths):
+            self.take(k)
+        for k in order.tolist():
+            self.put(k, self.cheapest(k))
+
     def put(self, k: int, path: _Path) -> None:
         """Let robot k take a path."""
         before = self._count(path)
@@ -218,9 +236,9 @@ class _Team:
         self._change(k, path, -1)
         return path._replace(conflicts=self._count(path))
 
-    def conflicts(self) -> set[int]:
-        """Return the robots that are in a conflict."""
-        return {k for k, path in self.paths.items() if self._count(path) > self.own[k]}
+    def conflicts(self) -> int:
+        """Return the conflicts of all paths, each counted by both."""
+        return sum(self._count(path) - self.own[k] for k, path in self.paths.items())
 
     def repair(self) -> None:
         """Plan a group again and keep what is better."""
@@ -250,7 +268,7 @@ class _Team:
     def _group(self) -> list[int]:
         """Return the robots of the next repair: one in a conflict or the worst, and others near its path."""
         count = len(self.paths)
-        bad = sorted(self.conflicts())
+        bad = sorted(k for k, path in self.paths.items() if self._count(path) > self.own[k])
         if bad:
             first = int(self.rng.choice(bad))
         elif self.rng.random() < 0.7:

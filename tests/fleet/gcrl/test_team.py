@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Team plans on a roadmap, the tube that a policy is kept in, and the truth that critics are judged by."""
 
+import dataclasses
 import math
 
 import jax
@@ -55,6 +56,23 @@ def test_without_a_siding_there_is_no_plan():
     alone = graph._replace(head=graph.head[keep], steps=graph.steps[keep], risk=graph.risk[keep], first=first)
     assert plan_team(alone, [0, 4], [6, 0], TeamOptions(radius=0.3, tube=0.1, horizon=30, repairs=10)) is None
     assert plan_team(alone, [0], [7], OPTIONS) is None
+
+
+def test_where_repairs_do_not_help_the_team_begins_again():
+    """Eight robots on a square of sixteen places: conflicts stay however often groups are planned again."""
+    positions = np.array([[float(x), float(y)] for y in range(4) for x in range(4)])
+    near = np.abs(positions[:, None] - positions[None]).sum(axis=2)
+    tail, head = np.nonzero((near > 0.0) & (near < 1.1))
+    first = np.concatenate(([0], np.cumsum(np.bincount(tail, minlength=16))))
+    steps, risk = np.ones(len(head), dtype=np.int64), np.full(len(head), 0.1)
+    square = TeamGraph(positions, first, head, steps, risk, np.full(16, 0.02))
+    rng = np.random.default_rng([8, 0])
+    starts, goals = (rng.permutation(16)[:8].tolist() for _ in range(2))
+    options = TeamOptions(radius=0.3, tube=0.1, horizon=60, improvements=0, repairs=400)
+    assert plan_team(square, starts, goals, dataclasses.replace(options, patience=1_000_000)) is None
+    plan = plan_team(square, starts, goals, dataclasses.replace(options, patience=20))
+    assert plan is not None and 20 <= plan.tried <= 400
+    assert not overlaps(plan, square, starts, options)
 
 
 def test_one_robot_takes_the_cheapest_way():
