@@ -120,6 +120,33 @@ def test_time_runs_on_when_clock_messages_stop():
     assert clock.now() == pytest.approx(105.0)
 
 
+@pytest.mark.parametrize("speed", [0.1, 0.35, 1.0])
+def test_beside_a_slow_plant_time_goes_as_slowly_until_messages_stay_away(speed):
+    clock, time = make_clock()
+    gap = 0.02 / speed
+    for k in range(100):
+        time.now = k * gap
+        clock.update(0.02 * k)
+        for part in (0.25, 0.5, 0.99):
+            time.now = (k + part) * gap
+            if k > 2.0 / speed:  # before the second message its speed was not known
+                assert clock.now() == pytest.approx(0.02 * (k + part), abs=1e-9)
+    silent = time.now - 99 * gap + 5.0
+    time.now += 5.0
+    usual = max(0.25, 5.0 * gap)
+    assert clock.now() == pytest.approx(99 * 0.02 + speed * usual + silent - usual)
+
+
+def test_beside_a_plant_that_waits_time_stands_still_for_a_moment_only():
+    clock, time = make_clock()
+    for _ in range(20):
+        clock.update(0.0)
+        time.now += 0.1
+    assert clock.now() == pytest.approx(0.0, abs=0.11)  # before the second message nothing was known
+    time.now += 1.0
+    assert clock.now() == pytest.approx(0.6)
+
+
 @given(st.lists(st.tuples(st.floats(0.0, 0.1), st.floats(0.0, 0.1)), max_size=50))
 def test_time_never_runs_backwards_by_itself(steps):
     clock, time = make_clock()

@@ -270,7 +270,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "clock_stale",
         "every node",
-        "no clock message for its maximum age; the local clock runs on with the steady clock",
+        "no clock message for its maximum age; the local clock runs on, see the page on time",
         interface("clock").max_age_s,
         "all inputs grow old, so the arc commands zero",
         "the next clock message",

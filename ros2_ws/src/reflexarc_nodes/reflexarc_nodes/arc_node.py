@@ -31,8 +31,6 @@ from reflexarc_nodes.pacer import Histogram, Pacer, TickStatistics
 from reflexarc_nodes.qos import advertise, listen
 from reflexarc_nodes.realtime import enter_realtime, leave_realtime
 
-DRAIN_LIMIT = 32
-"""Messages taken at most before a tick, so that a flood cannot delay it without bound."""
 MISS_LIMIT = 0.01
 """Share of late ticks above which the node reports a warning."""
 
@@ -47,7 +45,6 @@ class ArcNode(NodeParts, LifecycleNode):
         self.set_up()
         self.active = False
         self.problem: ReflexArcError | None = None
-        self.taken = 0
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build and warm the arc; nothing moves."""
@@ -158,11 +155,7 @@ class ArcNode(NodeParts, LifecycleNode):
             write_figures(Path(self.params.out_dir) / "arc.json", figures)
 
     def _store(self, decode: Callable[[Any], Any], keep: Callable[[Any], None]) -> Callable[[Any], None]:
-        def store(message: Any) -> None:
-            self.taken += 1
-            keep(decode(message))
-
-        return store
+        return lambda message: keep(decode(message))
 
     def _restart(self) -> None:
         period = self.arc.config.period
@@ -175,11 +168,7 @@ class ArcNode(NodeParts, LifecycleNode):
         """Wait for the next tick, take what is there, judge and publish."""
         late = self.pacer.wait()
         began = time.perf_counter()
-        for _ in range(DRAIN_LIMIT):
-            before = self.taken
-            self.executor_.spin_once(timeout_sec=0.0)
-            if self.taken == before:
-                break
+        self.drain()
         if not self.active:  # a transition was among what was there
             return
         state, proposal = self.inputs.state(), self.inputs.proposal

@@ -30,6 +30,9 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_REQUEST = 0, 1, 2
 LONGEST_SPIN_S = 0.05
 """Bound of one wait in the executor, so that a signal is noticed soon. [s]"""
 
+DRAIN_LIMIT = 32
+"""Messages that are handled in one go at most; nodes keep the newest of each topic only."""
+
 
 class Stop:
     """Set by SIGINT and SIGTERM, or by the node itself."""
@@ -52,6 +55,8 @@ class NodeParts:
         self.params = declare(self, self.Parameters)
         simulated = self.get_parameter("use_sim_time").value
         self.time = SimClock() if simulated else SystemClock()
+        self.taken = 0
+        """Messages taken so far."""
         if simulated:
             listen(self, "clock", lambda msg: self.time.update(seconds(msg.clock)))
         self._diagnostics = advertise(self, "/diagnostics")
@@ -65,12 +70,18 @@ class NodeParts:
         raise NotImplementedError
 
     def spin_for(self, duration: float) -> None:
-        """Handle what arrives within `duration` [s], at least what is there already."""
+        """Handle what arrives within `duration` [s], and in any case what is there already."""
         end = time.monotonic() + duration
-        while True:
-            left = end - time.monotonic()
-            self.executor_.spin_once(timeout_sec=min(max(left, 0.0), LONGEST_SPIN_S))
-            if left <= 0.0:
+        while (left := end - time.monotonic()) > 0.0:
+            self.executor_.spin_once(timeout_sec=min(left, LONGEST_SPIN_S))
+        self.drain()
+
+    def drain(self) -> None:
+        """Handle what is there, at most `DRAIN_LIMIT` messages, so that a flood cannot delay anything without bound."""
+        for _ in range(DRAIN_LIMIT):
+            before = self.taken
+            self.executor_.spin_once(timeout_sec=0.0)
+            if self.taken == before:
                 return
 
     def report(self, *, now: bool = False) -> bool:

@@ -97,7 +97,7 @@ def listen(
     raw: bool = False,
     under: str = "",
 ) -> Subscription:
-    """Return a subscription to the table's topic `name`.
+    """Return a subscription to the table's topic `name`. What it takes is counted in the node's `taken`.
 
     Args:
         node: who listens.
@@ -110,6 +110,10 @@ def listen(
     item = interface(name)
     qos = every_qos(item) if every else newest_qos(item)
     kwargs: dict[str, Any] = {"raw": raw}
-    return node.create_subscription(
-        message_class(item), topic_name(item.name, under), callback, qos, **kwargs
-    )
+    counter: Any = node
+
+    def take(message: Any) -> None:
+        counter.taken = getattr(counter, "taken", 0) + 1
+        callback(message)
+
+    return node.create_subscription(message_class(item), topic_name(item.name, under), take, qos, **kwargs)

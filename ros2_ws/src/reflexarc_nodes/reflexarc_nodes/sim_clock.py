@@ -2,18 +2,25 @@
 """The time on which inputs are judged.
 
 In simulation time comes in messages. If it simply stood still when they stop, a dead plant would leave
-every input fresh for ever. So the clock runs on with the machine's steady clock from the newest message,
-and inputs grow old. It never runs backwards on its own, but it shows a message that does: the arc must see
-that and latch.
+every input fresh for ever. So the clock runs on from the newest message and inputs grow old: first as fast as
+simulated time has gone lately, never faster than the machine's steady clock, and as fast as that once messages stay
+away for longer than usual. At full speed all the time, every input would seem old beside a plant that is slower than
+real time. It never runs backwards on its own, but it shows a message that does: the arc must see that and latch.
 """
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
+
+LATELY_S = 1.0
+"""Over this time the speed of simulated time is measured. [s]"""
+PATIENCE_S, USUAL = 0.25, 5.0
+"""Silence longer than this, and than so many usual gaps between messages, is unusual. [s]"""
 
 
 class SimClock:
-    """Newest clock message plus the steady time since it arrived."""
+    """Newest clock message plus the time since it arrived."""
 
     def __init__(self, steady: Callable[[], float] = time.monotonic):
         """Take the steady clock [s]; tests give their own."""
@@ -22,12 +29,23 @@ class SimClock:
         self._arrival = -math.inf
         self._floor = 0.0
         self._jump: float | None = None
+        self._lately: deque[tuple[float, float]] = deque()
+        self._speed, self._patience = 1.0, PATIENCE_S
 
     def update(self, stamp: float) -> None:
         """Take the time of a clock message. [s]"""
         if stamp < self._stamp:
             self._floor = self._jump = stamp
+            self._lately.clear()
         self._stamp, self._arrival = stamp, self._steady()
+        lately = self._lately
+        lately.append((self._arrival, stamp))
+        while len(lately) > 2 and lately[1][0] <= self._arrival - LATELY_S:
+            lately.popleft()
+        span = self._arrival - lately[0][0]
+        if span > 0.0:
+            self._speed = min((stamp - lately[0][1]) / span, 1.0)
+            self._patience = max(PATIENCE_S, USUAL * span / (len(lately) - 1))
 
     def now(self) -> float:
         """Return the time; 0 before the first message. [s]
@@ -39,7 +57,9 @@ class SimClock:
             return jump
         if math.isnan(self._stamp):
             return 0.0
-        self._floor = max(self._floor, self._stamp + (self._steady() - self._arrival))
+        silence = self.silence()
+        usual = min(silence, self._patience)
+        self._floor = max(self._floor, self._stamp + self._speed * usual + (silence - usual))
         return self._floor
 
     def silence(self) -> float:
