@@ -237,11 +237,17 @@ class Stack:
     def until_moving(self):
         messages = self.probe.messages
         messages["odom"].clear()
-        self.probe.until(
-            lambda: messages["odom"] and messages["odom"][-1].twist.twist.linear.x > 0.4,
-            START_S,
-            "the robot moves",
-        )
+        try:
+            self.probe.until(
+                lambda: messages["odom"] and messages["odom"][-1].twist.twist.linear.x > 0.4,
+                START_S,
+                "the robot moves",
+            )
+        except AssertionError as error:
+            last = [
+                str(messages[name][-1])[:2000] for name in ("verdict", "mission", "odom") if messages[name]
+            ]
+            raise AssertionError("\n".join([str(error), *last])) from error
 
     def close(self):
         if self.graph is not None:

@@ -12,8 +12,8 @@ One robot's plan under reservations is exact: dynamic programming over (time, ve
 
 The team is planned in the manner of MAPF-LNS2 (Li et al., AAAI 2022): first one after the other, with conflicts where
 there is no other way; then groups are taken out and planned again, and kept if there are fewer conflicts, or as many
-and the sum of the costs' fourth powers falls, which the dearest robots rule. Where conflicts stay, all begin again in a
-random order. Not optimal and not complete; plans are checked by an independent rule (`overlaps`).
+and the sum of the costs' fourth powers falls, which the dearest robots rule. Not optimal and not complete; plans are
+checked by an independent rule (`overlaps`).
 """
 
 import math
@@ -33,6 +33,8 @@ from reflexarc.fleet.roadmap_space_time import forbidden, occupy, space_time
 
 _POWER = 4
 """The larger, the more the dearest robot counts."""
+_STANDS = (1, 1, 2, 4, 8)
+"""Steps for which a robot without a path is taken to stand at its start, drawn per repair; 1 is certain."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,6 @@ class TeamOptions:
     penalty: float = quantity(20.0, low=1e-3, high=1e6, doc="cost of a conflict while a plan is sought")
     repairs: int = quantity(
         1000, low=0, high=1_000_000, doc="repairs that are tried until there is no conflict"
-    )
-    patience: int = quantity(
-        100,
-        low=1,
-        high=1_000_000,
-        doc="repairs without fewer conflicts, after which all begin in another order",
     )
     improvements: int = quantity(40, low=0, high=1_000_000, doc="repairs of a plan without conflicts")
     group: int = quantity(5, low=1, high=64, doc="robots that are planned again together")
@@ -108,19 +104,14 @@ def plan_team(
     alone = [team.cheapest(k) for k in range(len(starts))]
     if not all(path.motions for path in alone):
         return None
-    team.begin(np.argsort([-path.total for path in alone]))
-    tried, fewest, at = 0, team.conflicts(), 0
-    while fewest:
+    for k in np.argsort([-path.total for path in alone]).tolist():
+        team.put(k, team.cheapest(k))
+    tried = 0
+    while team.conflicts():
         if tried == o.repairs:
             return None
         team.repair()
         tried += 1
-        left = team.conflicts()
-        if left < fewest:
-            fewest, at = left, tried
-        elif tried - at == o.patience:
-            team.begin(team.rng.permutation(len(starts)))
-            fewest, at = team.conflicts(), tried
     for _ in range(o.improvements if len(starts) > 1 else 0):
         team.repair()
     paths = [team.paths[k] for k in range(len(starts))]
@@ -155,8 +146,6 @@ class _Path(NamedTuple):
     risk: float
     total: float
     """Risk and weighted steps, without penalties."""
-    conflicts: int
-    """With the robots that were planned when this path was made."""
 
 
 def _at_start(motion: Motion, start: int) -> bool:
@@ -214,56 +203,62 @@ class _Team:
         """What each path counts against itself."""
         self.forbidden: dict[tuple[int, int, float], Any] = {}
         """Vertices and edges that an occupation forbids, by its ends and slack."""
+        self.begins = [(Motion(start, start, 0.0, 1.0),) for start in starts]
+        """Where each robot is at first, whatever its path: nobody may count on it being elsewhere."""
+        for k, motions in enumerate(self.begins):
+            self._change(k, motions, 1)
         self.to_go = {goal: _to_go(graph, goal, o.weight) for goal in goals}
-
-    def begin(self, order: np.ndarray) -> None:
-        """Plan the robots one after the other; paths of before are forgotten."""
-        for k in list(self.paths):
-            self.take(k)
-        for k in order.tolist():
-            self.put(k, self.cheapest(k))
 
     def put(self, k: int, path: _Path) -> None:
         """Let robot k take a path."""
-        before = self._count(path)
+        before = self._beside(k, path)
         self.paths[k] = path
-        self._change(k, path, 1)
+        self._change(k, path.motions, 1)
         self.own[k] = self._count(path) - before
 
     def take(self, k: int) -> _Path:
-        """Take robot k out and return its path with the conflicts it has with the others now."""
+        """Take robot k out and return its path."""
         path = self.paths.pop(k)
-        self._change(k, path, -1)
-        return path._replace(conflicts=self._count(path))
+        self._change(k, path.motions, -1)
+        return path
+
+    def _beside(self, k: int, path: _Path) -> int:
+        """Return the conflicts of a path of robot k, which is not counted itself, with the others."""
+        self._change(k, self.begins[k], -1)
+        found = self._count(path)
+        self._change(k, self.begins[k], 1)
+        return found
 
     def conflicts(self) -> int:
         """Return the conflicts of all paths, each counted by both."""
         return sum(self._count(path) - self.own[k] for k, path in self.paths.items())
 
     def repair(self) -> None:
-        """Plan a group again and keep what is better."""
+        """Plan a group again and keep what is better.
+
+        Who has no path yet is taken to stand at its start for some steps: else the first in order counts on the others
+        having left.
+        """
         group = self._group()
-        whole = dict(self.paths)
-        before = [self.take(k) for k in group]
-        order = self.rng.permutation(len(group))
-        after: list[_Path] = []
-        for i in order:
-            old = before[i]
-            path = self.cheapest(group[i], old.total + self.o.penalty * self._count(old))
-            after.append(path)
-            self.put(group[i], path)
-        trial = self.paths
-
-        def value(paths: dict[int, _Path], conflicts: int) -> tuple[float, float]:
-            return conflicts, math.fsum(path.total**_POWER for path in paths.values())
-
-        kept = value(whole, sum(path.conflicts for path in before))
-        if value(trial, sum(path.conflicts for path in after)) <= kept:
-            return
+        kept, old = self._value(group), {k: self.take(k) for k in group}
+        stands = float(self.rng.choice(_STANDS))
+        waits = {k: (Motion(self.starts[k], self.starts[k], 1.0, stands),) for k in group}
         for k in group:
-            self.take(k)
-        for k, path in zip(group, before, strict=True):
-            self.put(k, path)
+            self._change(k, waits[k], 1)
+        for i in self.rng.permutation(len(group)):
+            k = group[i]
+            self._change(k, waits[k], -1)
+            self.put(k, self.cheapest(k, old[k].total + self.o.penalty * self._count(old[k])))
+        if self._value(group) > kept:
+            for k in group:
+                self.take(k)
+            for k in group:
+                self.put(k, old[k])
+
+    def _value(self, group: list[int]) -> tuple[int, float]:
+        """Return what a repair of the group is to lower: its conflicts, then the team's costs."""
+        conflicts = sum(self._count(self.paths[k]) - self.own[k] for k in group)
+        return conflicts, math.fsum(path.total**_POWER for path in self.paths.values())
 
     def _group(self) -> list[int]:
         """Return the robots of the next repair: one in a conflict or the worst, and others near its path."""
@@ -283,9 +278,9 @@ class _Team:
         pick = self.rng.choice(others, size=size, replace=False, p=weight / weight.sum())
         return [first, *(int(k) for k in pick)]
 
-    def _change(self, k: int, path: _Path, sign: int) -> None:
+    def _change(self, k: int, motions: tuple[Motion, ...], sign: int) -> None:
         g, o = self.graph, self.o
-        for m in path.motions:
+        for m in motions:
             slack = 0.0 if _at_start(m, self.starts[k]) else o.tube
             end = o.horizon + 1 if m.end == math.inf else int(m.end)
             key = m.u, m.v, slack
@@ -313,12 +308,14 @@ class _Team:
         A path that costs `most` with its penalties is known to exist; less is searched then.
         """
         g, o, start, goal = self.graph, self.o, self.starts[k], self.goals[k]
+        self._change(k, self.begins[k], -1)
         vertices, times, cost = space_time(
             start, goal, g.first, g.head, g.steps, g.risk, g.dwell, o.weight, o.penalty, self.edge, self.vertex,
             self.to_go[goal], most + 1e-9 * (1.0 + abs(most)) if most < math.inf else most,
         )  # fmt: skip
+        self._change(k, self.begins[k], 1)
         if not len(vertices):
-            return _Path((), math.inf, math.inf, 0)
+            return _Path((), math.inf, math.inf)
         motions: list[Motion] = []
         for i in range(len(vertices) - 1):
             u, v, begin, end = int(vertices[i]), int(vertices[i + 1]), float(times[i]), float(times[i + 1])
@@ -330,10 +327,9 @@ class _Team:
         if motions and motions[-1].u == motions[-1].v == last:
             begin = motions.pop().begin
         motions.append(Motion(last, last, begin, math.inf))
-        path = _Path(tuple(motions), 0.0, 0.0, 0)
-        conflicts = self._count(path)
-        total = cost - o.penalty * conflicts
-        return path._replace(risk=total - o.weight * float(times[-1]), total=total, conflicts=conflicts)
+        path = _Path(tuple(motions), 0.0, 0.0)
+        total = cost - o.penalty * self._beside(k, path)
+        return path._replace(risk=total - o.weight * float(times[-1]), total=total)
 
 
 def _to_go(graph: TeamGraph, goal: int, weight: float) -> Array:
