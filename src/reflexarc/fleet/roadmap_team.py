@@ -242,7 +242,9 @@ class _Team:
         group = self._group()
         kept, old = self._value(group), {k: self.take(k) for k in group}
         stands = float(self.rng.choice(_STANDS))
-        waits = {k: (Motion(self.starts[k], self.starts[k], 1.0, stands),) for k in group}
+        waits = {
+            k: (Motion(self.starts[k], self.starts[k], 1.0, stands),) if stands > 1.0 else () for k in group
+        }
         for k in group:
             self._change(k, waits[k], 1)
         for i in self.rng.permutation(len(group)):
