@@ -2,14 +2,23 @@
 """The delivery robot's domain: against a slow loop, against the MuJoCo robot, and what its patches show."""
 
 import math
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from reflexarc.core.errors import ConfigError
+from reflexarc.fleet.gcrl.agent import load_agent
 from reflexarc.fleet.gcrl.delivery import BODY, PATCH, PERIOD, REACH, SUBSTEPS, delivery_domain
+from reflexarc.fleet.gcrl.mapping import free_places, learned_roadmap
+from reflexarc.fleet.gcrl.rollout import roll_out
+from reflexarc.fleet.roadmap import RoadmapOptions, connectivity
 from reflexarc.robots import load_robot
+
+WEIGHTS = (
+    Path(__file__).resolve().parents[3] / "models/fleet/delivery_center_dot/seed_0/constrained.safetensors"
+)
 
 
 def slow_step(clearance, s, action, radius):
@@ -106,6 +115,23 @@ def test_bad_maps_and_radii_are_refused():
 def test_the_body_covers_the_robot_and_the_ramps_are_the_drives():
     robot = load_robot("segway_e1")
     assert pytest.approx(math.hypot(robot.length, robot.width) / 2.0) == BODY
+
+
+def test_the_trained_robot_arrives_as_predicted_and_its_roadmap_is_connected():
+    agent = load_agent(WEIGHTS)
+    u = np.random.default_rng(1).uniform(size=(400, agent.domain.draws)).astype(np.float32)
+    states = np.asarray(jax.jit(jax.vmap(agent.domain.sample))(u), dtype=np.float64)
+    goals = free_places(agent, 400, 2)
+    steps, costs = agent.expected(states, goals)
+    found = roll_out(agent, states, goals, 60)
+    assert found.success.mean() > 0.94
+    short = (steps.mean(axis=0) < 10.0) & found.success
+    assert short.sum() > 80
+    assert np.abs(steps.mean(axis=0) - found.steps)[short].mean() < 1.2
+    assert np.abs(costs.mean(axis=0) - found.cost)[short].mean() < 1.2
+    options = RoadmapOptions(vertices=60, spacing=1.5, candidates=600, longest=12.0, dearest=20.0, doubt=8.0)
+    report = connectivity(learned_roadmap(agent, options))
+    assert report["strong_components"] == 1 and report["pairs_without_way"] == 0
 
 
 def test_the_mujoco_robot_goes_where_the_domain_says():
