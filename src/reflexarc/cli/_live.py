@@ -23,9 +23,9 @@ from reflexarc.robots import load_robot
 
 POLL_S = 0.2
 """How often the event log is read."""
-STALL_S = 60.0
-"""Wall time without progress of simulated time after which a run is given up; starting takes about ten
-seconds.
+STALL_S, START_S = 60.0, 300.0
+"""Wall time without progress of simulated time after which a run is given up, and that before it begins: eight robots
+whose kernels are still to be compiled take minutes on a small machine. Nodes that miss each other give up earlier. [s]
 """
 NODE_PACKAGES = ("reflexarc_msgs", "reflexarc_nodes")
 
@@ -102,8 +102,9 @@ def watch_launch(launch: Launch, folder: Path, entry: RunEntry, display: RunDisp
                 counters = event | {"successes": f"{event.get('successes')}/{event.get('missions')}"}
         if simulated > 0.0:
             display.update(entry.title, simulated, counters)
-        if time.monotonic() - moved > STALL_S:
-            where = f"at {simulated:.1f} s for {STALL_S:.0f} s"
+        patience = STALL_S if simulated > 0.0 else START_S
+        if time.monotonic() - moved > patience:
+            where = f"at {simulated:.1f} s for {patience:.0f} s"
             return f"simulated time stood still {where}; logs in {folder / 'log'}"
         time.sleep(POLL_S)  # an interrupt inside Thread.join would make Python 3.11 take the thread for ended
     return ""
