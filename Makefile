@@ -28,7 +28,7 @@ test: lint ## lint, then all tests; the last line of each part counts them
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) ruff check .
-	@$(IN_ENV) pyright
+	@$(IN_ENV) pyright --threads 2
 
 format: setup ## format the sources and mend what the linter can mend
 	@$(IN_ENV) ruff format .
