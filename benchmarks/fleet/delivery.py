@@ -35,14 +35,10 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     journal = Journal("delivery")
     rows = []
     for seed in range(SEEDS if full else 1):
-        row = journal.once(f"{seed} {full}", lambda seed=seed: _run(scenario, seed, full))
-        rows.append(row)
-        progress(
-            f"seed {seed}: {row['reached']}/{row['goals']} goals in {row['duration_s']:.0f} s, {row['robot_contacts']} "
-            f"contacts of robots, {row['pedestrian_contacts_moving']} of {row['pedestrian_contacts']} with pedestrians "
-            f"while moving"
-        )
-    return {"robots": scenario.fleet.robots, "runs": rows} | _figures(rows)
+        rows.append(journal.once(f"{seed} {full}", lambda seed=seed: _run(scenario, seed, full)))
+        progress(describe(seed, rows[-1]))
+    delays = {"largest_delay_s": round(max(row["largest_delay_s"] for row in rows), 1)}
+    return {"robots": scenario.fleet.robots, "runs": rows} | count(rows) | delays
 
 
 def _run(scenario: Scenario, seed: int, full: bool) -> dict[str, Any]:
@@ -55,7 +51,17 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
     return {f"delivery_{key}": value for key, value in part.items() if key not in ("runs", "robots")}
 
 
-def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def describe(seed: int, row: dict[str, Any]) -> str:
+    """Return what came of one seed in words."""
+    return (
+        f"seed {seed}: {row['reached']}/{row['goals']} goals in {row['duration_s']:.0f} s, {row['robot_contacts']} "
+        f"contacts of robots, {row['pedestrian_contacts_moving']} of {row['pedestrian_contacts']} with pedestrians "
+        f"while moving"
+    )
+
+
+def count(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures over seeds, from the summaries of their runs."""
     robots = sum(r["robot_contacts"] > 0 for r in rows)
     took = [d["end"] - d["begin"] for r in rows for d in r["deliveries"] if d["end"] is not None]
     gaps = [r["least_gap_m"] for r in rows if r["least_gap_m"] is not None]
@@ -74,6 +80,5 @@ def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "other_contacts": sum(r["other_contacts"] for r in rows),
         "mean_delivery_s": round(float(np.mean(took)), 1) if took else None,
-        "largest_delay_s": round(max(r["largest_delay_s"] for r in rows), 1),
         "mean_duration_s": round(float(np.mean([r["duration_s"] for r in rows])), 1),
     }

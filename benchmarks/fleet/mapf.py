@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from journal import Journal
 from mapf_data import PUBLISHED, data_folder, load, random_instance, reference_costs, scenarios
+from python_peers import peer_plan, peers
 from textbook import textbook_cbs
 
 from reflexarc.fleet.cbs import SOLVERS, compile_kernels, solve
@@ -100,6 +101,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     table("anytime", ANYTIME, "lacam")
     table("continuous", CONTINUOUS, "ccbs")
     results["textbook"] = _textbook(folder, known, full, journal, progress)
+    results["python_peers"] = _python_peers(folder, full, journal, progress)
     return results
 
 
@@ -121,6 +123,8 @@ def headline(figures: dict[str, Any]) -> dict[str, Any]:
         out["costs_differing_from_reference"] = sum(row["wrong_costs"] for row in figures["optimal"])
         for row in figures["textbook"]:
             out[f"textbook_over_cbs_{row['agents']}_agents"] = row["ratio"]
+        for row in figures["python_peers"]:
+            out[f"{row['peer']}, {row['agents']} agents, over cbs"] = row["ratio"]
     return out
 
 
@@ -259,6 +263,54 @@ def _beside_textbook(
         "textbook_cpu_s": [round(s, 4) for s in slow],
         "cbs_cpu_s": [round(f, 4) for f in fast],
         "ratio": round(statistics.median(s / f for s, f in zip(slow, fast, strict=True)), 1),
+    }
+
+
+def _python_peers(
+    folder: Path, full: bool, journal: Journal, progress: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Return the same for each published planner whose clone is there."""
+    rows = []
+    if not peers():
+        progress("no planners of others in $REFLEXARC_PEERS; see python_peers.py")
+    for name, agents, most, limit in TEXTBOOK:
+        numbers = scenarios(folder, name, most if full else 1)
+        for n in agents if full else agents[:1]:
+            for peer in peers():
+                row = journal.once(
+                    f"{peer} {name} {n} {len(numbers)}",
+                    lambda peer=peer, n=n, numbers=numbers, name=name, limit=limit: _beside_peer(
+                        folder, name, n, numbers, limit if full else 5.0, peer
+                    ),
+                )
+                rows.append(row)
+                progress(f"{peer} {n}: {row['ratio']:.0f} times as long (at least, where its time ran out)")
+    return rows
+
+
+def _beside_peer(
+    folder: Path, name: str, agents: int, numbers: list[int], limit: float, peer: str
+) -> dict[str, Any]:
+    found, fast, best = [], [], []
+    for number in numbers:
+        instance = load(folder, name, number, agents)
+        found.append(peer_plan(peer, instance, limit))
+        began = time.process_time()
+        best.append(solve(instance, "cbs", limit, clock=time.process_time).soc)
+        fast.append(time.process_time() - began)
+    return {
+        "peer": peer,
+        "map": name,
+        "agents": agents,
+        "instances": len(numbers),
+        "solved": sum(f["cost"] is not None for f in found),
+        "above_optimum": sum(
+            f["cost"] is not None and f["cost"] > b for f, b in zip(found, best, strict=True)
+        ),
+        "conflicts": sum(f["conflicts"] or 0 for f in found),
+        "peer_cpu_s": [round(f["seconds"], 4) for f in found],
+        "cbs_cpu_s": [round(f, 4) for f in fast],
+        "ratio": round(statistics.median(f["seconds"] / s for f, s in zip(found, fast, strict=True)), 1),
     }
 
 

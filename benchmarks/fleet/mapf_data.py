@@ -40,10 +40,6 @@ PUBLISHED = {
         "empty-16-16, 20": "8; 23", "warehouse-10-20-10-2-2, 5": "25; 25",
         "warehouse-10-20-10-2-2, 10": "25; 25", "warehouse-10-20-10-2-2, 15": "24; 25",
     },
-    "Python planners (5 scenarios, median CPU s, inf where fewer than half were solved)": {
-        "atb033 CBS, 10": 1.23, "published planner repaired, 10": 0.133, "published planner repaired, 20": 1.61,
-        "its follow-up in its paper's settings, 10": 1.29, "its follow-up in its paper's settings, 20": 27.8,
-    },
 }  # fmt: skip
 """Peers on the same instances, on two x86-64 cores of another machine, none of them run here."""
 

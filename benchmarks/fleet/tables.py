@@ -79,6 +79,25 @@ def mapf_tables(part: dict[str, Any]) -> list[str]:
     ]
     head = ("map", "agents", "textbook solved", "textbook [s]", "`cbs` [s]", "median ratio")
     lines += ["### Beside a textbook search in plain Python, same run", "", *table(head, rows), ""]
+    rows = [
+        (
+            row["peer"],
+            row["agents"],
+            f"{row['solved']}/{row['instances']}",
+            f"{row['above_optimum']}, {row['conflicts']}",
+            " ".join(f"{s:.3g}" for s in row["peer_cpu_s"]),
+            " ".join(f"{s:.3g}" for s in row["cbs_cpu_s"]),
+            f"{row['ratio']:g}",
+        )
+        for row in part["python_peers"]
+    ]
+    head = ("planner", "agents", "solved", "above optimum, conflicts", "its [s]", "`cbs` [s]", "median ratio")
+    lines += [
+        "### Beside published planners in Python, random-32-32-20, same run",
+        "",
+        *table(head, rows),
+        "",
+    ]
     lines += ["### Peers, measured or published beforehand", ""]
     rows = [(peer, case, value) for peer, cases in part["published"].items() for case, value in cases.items()]
     return [*lines, *table(("peer", "map, agents", "figure"), rows), ""]
@@ -105,8 +124,20 @@ def delays_tables(part: dict[str, Any]) -> list[str]:
 
 
 def delivery_tables(part: dict[str, Any]) -> list[str]:
-    """Return the table of scenario `fleet_delivery`."""
+    """Return the table of scenario `fleet_delivery` in lock-step."""
+    return _deliveries("in lock-step", part)
+
+
+def live_tables(part: dict[str, Any]) -> list[str]:
+    """Return the same of the live runs."""
+    if "left_out" in part:
+        return ["### Scenario `fleet_delivery`, live over ROS 2", "", f"Not run: {part['left_out']}.", ""]
+    return _deliveries("live over ROS 2", part)
+
+
+def _deliveries(clock: str, part: dict[str, Any]) -> list[str]:
     names = {
+        "failed_runs": "runs that failed",
         "seeds": "seeds",
         "goals": "goals",
         "reached": "goals reached",
@@ -121,14 +152,13 @@ def delivery_tables(part: dict[str, Any]) -> list[str]:
         "mean_delivery_s": "mean time of a delivery [s]",
         "largest_delay_s": "largest delay [s]",
         "mean_duration_s": "mean time until all were made [s]",
+        "median_speed": "simulated over wall time, start and end included, median",
     }
-    rows = [(name, _NONE if part[key] is None else f"{part[key]:g}") for key, name in names.items()]
-    return [
-        f"### Scenario `fleet_delivery`, {part['robots']} robots",
-        "",
-        *table(("figure", "value"), rows),
-        "",
+    rows = [
+        (name, _NONE if part[key] is None else f"{part[key]:g}") for key, name in names.items() if key in part
     ]
+    title = f"### Scenario `fleet_delivery`, {part['robots']} robots, {clock}"
+    return [title, "", *table(("figure", "value"), rows), ""]
 
 
 def protocol_tables(part: dict[str, Any]) -> list[str]:
@@ -276,6 +306,7 @@ MAKERS = {
     "mapf": mapf_tables,
     "delays": delays_tables,
     "delivery": delivery_tables,
+    "live": live_tables,
     "calibration": calibration_tables,
     "protocol": protocol_tables,
     "budgets": budgets_tables,
