@@ -11,7 +11,7 @@ from typing import Any
 from reflexarc.cli.parts import joined_headline, main, run_parts
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("mapf", "delays", "delivery", "live", "calibration", "protocol", "budgets")
+PARTS = ("mapf", "delays", "delivery", "live", "calibration", "driven", "protocol", "budgets")
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
 SEEDS = (0,)
 

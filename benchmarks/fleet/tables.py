@@ -254,6 +254,28 @@ def calibration_tables(part: dict[str, Any]) -> list[str]:
     return [*lines, title, "", *table(head, rows), ""]
 
 
+def driven_tables(part: dict[str, Any]) -> list[str]:
+    """Return the table of the learned policies in MuJoCo."""
+    rows = [
+        (
+            stage,
+            found["deliveries"],
+            "{:.3f} ({:.3f} to {:.3f})".format(found["arrived"], *found["arrived_interval"]),
+            found["contacts"],
+            *(_interval(found[f"{what}_steps"]) for what in ("predicted", "driven")),
+            _interval(found["steps_error"]),
+            *(_interval(found[f"{what}_cost"]) for what in ("predicted", "driven")),
+            _interval(found["cost_error"]),
+        )
+        for stage, found in part["stages"].items()
+    ]
+    head = (
+        "policy", "deliveries", "arrived, 95 %", "contacts", "predicted steps", "driven", "mean error",
+        "predicted cost", "driven", "mean error",
+    )  # fmt: skip
+    return ["### The delivery robot's policies in MuJoCo, without the arc", "", *table(head, rows), ""]
+
+
 def budgets_tables(part: dict[str, Any]) -> list[str]:
     """Return the tables of risk budgets."""
     lines = []
@@ -308,6 +330,7 @@ MAKERS = {
     "delivery": delivery_tables,
     "live": live_tables,
     "calibration": calibration_tables,
+    "driven": driven_tables,
     "protocol": protocol_tables,
     "budgets": budgets_tables,
 }

@@ -43,7 +43,10 @@ class MissionsConfig:
 class WorldConfig:
     """The static world."""
 
-    type: str = quantity("sidewalk", choices=("sidewalk", "plaza"), doc="kind of world")
+    type: str = quantity("sidewalk", choices=("sidewalk", "plaza", "cells"), doc="kind of world")
+    map: str = quantity(
+        "", doc="a map of reflexarc.fleet.gcrl.maps, which says all that follows but the margin (cells only)"
+    )
     length_m: float = quantity(70.0, unit="m", low=8.0, high=1000.0, doc="drivable extent along x")
     width_m: float = quantity(5.0, unit="m", low=3.0, high=200.0, doc="drivable extent along y")
     seed: int | None = quantity(None, low=0, high=2**63, doc="fixed world; without it the run's seed decides")
@@ -60,6 +63,12 @@ class WorldConfig:
         high=5.0,
         doc="room that routes leave beyond the robot's circumscribed circle",
     )
+
+    def __post_init__(self) -> None:
+        if (self.type == "cells") != bool(self.map):
+            raise ValueError(
+                f"type {self.type!r} with map {self.map!r}: a map is of type 'cells' only, and needed there"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,8 @@ class Told:
         self.probe, self.began = fleet.listen("/fleet_progress"), time.monotonic()
         self.tasks = tasks()
         self.poses = dict(zip(ROBOTS, self.tasks.start_poses(), strict=True))
+        self.frames = {}
+        """Robot to the frame of its odometry, where it is another than the fixed one."""
 
     def tell(self, *robots):
         from rosgraph_msgs.msg import Clock
@@ -157,7 +159,9 @@ class Told:
         now = time.monotonic() - self.began
         self.probe.publish_under("clock", "", Clock(clock=convert.time_to(now)))
         for robot in robots:
-            self.probe.publish_under("odom", robot, convert.odometry_to(_state(now, self.poses[robot])))
+            message = convert.odometry_to(_state(now, self.poses[robot]))
+            message.header.frame_id = self.frames.get(robot, message.header.frame_id)
+            self.probe.publish_under("odom", robot, message)
 
     def until(self, condition, what, robots=ROBOTS):
         return self.probe.until(lambda: self.tell(*robots) or condition(), PATIENCE_S, what)
@@ -190,8 +194,8 @@ def test_a_silent_robot_is_stale_then_lost_and_the_others_go_on(fleet):
     assert any(json.loads(line)["kind"] == "fleet_lost" for line in events)
 
 
-def test_a_robot_that_jumps_makes_no_progress(fleet):
-    """To the end of the map, which takes it longer than its odometry may be old; the other one goes on."""
+def test_a_robot_whose_odometry_cannot_be_right_makes_no_progress(fleet):
+    """It jumps to the end of the map, then reports in another frame; the other robot goes on."""
     from reflexarc_msgs.msg import FleetProgress
 
     told = Told(fleet)
@@ -199,21 +203,29 @@ def test_a_robot_that_jumps_makes_no_progress(fleet):
     fleet.start(
         "fleet_planner_node", "planner", out_dir=fleet.folder / "out", exit_when_done=False, lost_s=60.0
     )
+
+    def health():
+        return (told.probe.health("fleet_planner_node") or ("", ""))[1]
+
+    def jump(sign):
+        told.poses["robot_1"][0] += sign * 30.0
+
+    def reframe(sign):
+        told.frames = {"robot_1": "map"} if sign > 0 else {}
+
     told.until(lambda: told.states() and told.states()[0] == FleetProgress.UNDER_WAY, "goals")
     driven = told.probe.last("/fleet_progress").driven[0]
-    told.poses["robot_1"][0] += 30.0
-    told.until(lambda: told.states()[0] == FleetProgress.STALE, "robot_1 is not believed")
-    assert told.states()[1] != FleetProgress.STALE
-    assert told.probe.last("/fleet_progress").driven[0] == driven
-    told.until(
-        lambda: (
-            "progress_refused: robot_1 (30.00 m in"
-            in (told.probe.health("fleet_planner_node") or ("", ""))[1]
-        ),
-        "the reason",
-    )
-    told.poses["robot_1"][0] -= 30.0
-    told.until(lambda: told.states()[0] == FleetProgress.UNDER_WAY, "robot_1 is believed again")
+    for change, reason in (
+        (jump, "robot_1 (30.00 m in"),
+        (reframe, "robot_1 (in frame 'map', expected 'odom')"),
+    ):
+        change(1)
+        told.until(lambda: told.states()[0] == FleetProgress.STALE, "robot_1 is not believed")
+        assert told.states()[1] != FleetProgress.STALE
+        assert told.probe.last("/fleet_progress").driven[0] == driven
+        told.until(lambda reason=reason: f"progress_refused: {reason}" in health(), reason)
+        change(-1)
+        told.until(lambda: told.states()[0] == FleetProgress.UNDER_WAY, "robot_1 is believed again")
 
 
 def test_goals_come_by_the_action_and_bad_ones_are_refused(fleet):

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reflexarc.core.errors import ConfigError, UnknownNameError
@@ -51,7 +51,9 @@ def test_a_missing_file_is_named(tmp_path):
             "name: a\ncrowd: {source: drones}\n",
             r"'drones' in .*crowd\.source; allowed: jupedsim, none, recorded",
         ),
-        ("name: a\nworld: {type: moon}\n", r"'moon' in .*world\.type; allowed: plaza, sidewalk"),
+        ("name: a\nworld: {type: moon}\n", r"'moon' in .*world\.type; allowed: cells, plaza, sidewalk"),
+        ("name: a\nworld: {type: cells}\n", "type 'cells' with map ''.*needed there"),
+        ("name: a\nworld: {map: Line}\n", "type 'sidewalk' with map 'Line'.*'cells' only"),
         ("name: a\nplant: {type: newton}\n", r"'newton' in .*plant\.type; allowed: mujoco"),
         ("name: a\nrobot: unicycle\n", r"unknown robot 'unicycle'.*segway_e1"),
         ("name: a\nduration_s: -5\n", r"duration_s: -5 is out of bounds"),
@@ -137,6 +139,7 @@ JUNK = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(key=st.sampled_from(LEAVES), value=JUNK)
 def test_any_value_for_any_key_gives_a_scenario_or_a_config_error(key, value):
     try:

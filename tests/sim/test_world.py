@@ -9,6 +9,7 @@ import shapely
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.plant import ContactClass, ContactEvent
+from reflexarc.fleet.gcrl.delivery import delivery_domain
 from reflexarc.robots import load_robot
 from reflexarc_sim import load_scenario, scenario_missions
 from reflexarc_sim.mujoco_plant import MujocoPlant
@@ -19,7 +20,11 @@ from .conftest import EMPTY
 
 ROBOT = load_robot("segway_e1")
 CIRCLE = math.hypot(ROBOT.length, ROBOT.width) / 2
-KINDS = {"sidewalk": WorldConfig(), "plaza": WorldConfig(type="plaza", length_m=22.0, width_m=15.0)}
+KINDS = {
+    "sidewalk": WorldConfig(),
+    "plaza": WorldConfig(type="plaza", length_m=22.0, width_m=15.0),
+    "cells": WorldConfig(type="cells", map="Cross"),
+}
 
 
 def _shapes(world):
@@ -49,6 +54,15 @@ def test_routes_keep_the_robots_circle_and_the_margin_clear(kind, seed):
         line = shapely.LineString(route)
         assert line.distance(shapes) >= CIRCLE + config.route_margin_m - 0.02
         assert line.distance(shapely.box(x0, y0, x1, y1).exterior) >= CIRCLE + config.route_margin_m - 1e-6
+
+
+def test_yard_of_cells_is_the_map_that_policies_learn_on():
+    world = make_world(WorldConfig(type="cells", map="LQuarter"), 0, ROBOT)
+    domain = delivery_domain("LQuarter")
+    points = np.random.default_rng(0).uniform((0.0, 0.0), domain.extent, (200, 2))
+    learned = [float(domain.clearance(p.astype(np.float32))) for p in points]
+    assert np.allclose(world.clearance(points), learned, atol=1e-4)
+    assert (world.clearance(world.goals) >= CIRCLE).all()
 
 
 def test_clearance_agrees_with_shapely():

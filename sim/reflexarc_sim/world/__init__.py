@@ -5,13 +5,14 @@ import math
 
 from reflexarc.robots import BaseRobot
 from reflexarc_sim.scenario import WorldConfig
+from reflexarc_sim.world.cells import make_cells
 from reflexarc_sim.world.plaza import make_plaza
 from reflexarc_sim.world.sidewalk import make_sidewalk
 from reflexarc_sim.world.world import Block as Block
 from reflexarc_sim.world.world import Ramp as Ramp
 from reflexarc_sim.world.world import World as World
 
-WORLDS = {"sidewalk": make_sidewalk, "plaza": make_plaza}
+WORLDS = {"sidewalk": make_sidewalk, "plaza": make_plaza, "cells": make_cells}
 """Kind of world -> function (WorldConfig, seed, route clearance [m]) -> World."""
 
 

@@ -11,6 +11,7 @@ from reflexarc.core.types import Array, BaseState, Proposal
 
 _BUILT_IN = {
     "dwa": "reflexarc.policies.dwa:Dwa",
+    "goal_conditioned": "reflexarc.policies.goal_conditioned:GoalConditioned",
     "route_follower": "reflexarc.policies.route_follower:RouteFollower",
 }
 
