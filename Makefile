@@ -4,7 +4,6 @@ SCENARIO ?= sidewalk_delivery
 ARGS ?=
 PYTEST ?=
 IN_ENV := . ./env.sh &&
-QUIET := $(addprefix tests/,arc barrier fleet mission policies reach sim/tasks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench train lock clean
@@ -19,11 +18,10 @@ setup: ## virtual environment with locked wheels, ROS 2 workspace, env.sh; only 
 demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write the report
 	@$(IN_ENV) reflexarc run $(SCENARIO) $(ARGS)
 
-# In two parts: after JAX, the ROS graph and the renderer have all run in one process, opening another renderer aborted it.
-# The live ones have the machine for themselves, QUIET (no graph, no renderer) uses two cores.
+# In two parts: nodes, and runs of several processes, have the machine for themselves; the others share its two cores.
 test: lint ## lint, then all tests; the last line of each part counts them
-	@$(IN_ENV) python -m pytest $(addprefix --ignore=,$(QUIET)) $(PYTEST)
-	@$(IN_ENV) python -m pytest -n 2 --dist loadfile $(QUIET) $(PYTEST)
+	@$(IN_ENV) python -m pytest -m ros $(PYTEST)
+	@$(IN_ENV) python -m pytest -m "not ros" -n 2 --dist loadfile $(PYTEST)
 
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .

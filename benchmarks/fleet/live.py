@@ -6,6 +6,7 @@ A run whose launch failed is counted as such and left out of the other figures. 
 
 import json
 import math
+import shutil
 import statistics
 import subprocess
 import sys
@@ -73,12 +74,13 @@ def _run(scenario: Scenario, seed: int, full: bool) -> dict[str, Any]:
     ]
     if not full:
         command += ["--duration", str(SHORT_S), *(word for text in SHORT for word in ("--set", text))]
-    with tempfile.TemporaryDirectory() as out:
-        began = time.perf_counter()
-        child = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=False)
-        wall = time.perf_counter() - began
-    if child.returncode:
-        return {"problem": f"seed {seed}: exit code {child.returncode}: {child.stderr[-2000:]}"}
+    out = tempfile.mkdtemp(prefix="fleet-live-")
+    began = time.perf_counter()
+    child = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - began
+    if child.returncode:  # what it left stays, to look into
+        return {"problem": f"seed {seed}: exit code {child.returncode}, see {out}: {child.stderr[-2000:]}"}
+    shutil.rmtree(out)
     row = json.loads(child.stdout.splitlines()[-1])
     end = row["duration_s"]
     stops = [

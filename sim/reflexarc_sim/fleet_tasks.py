@@ -155,12 +155,8 @@ class FleetTasks:
     def _draw(self, name: str) -> int | None:
         """Return a free bay at the scenario's distance, None if there is none now."""
         graph, fleet = self.road.graph, self.fleet
-        ends = []
-        for other in self.names:
-            goal = fleet.goal(other)
-            ends.append(fleet.track(other).vertices[-1] if goal is None else goal)
-        taken = graph.positions[[v for v in ends if v >= 0]]
-        here = graph.positions[fleet.track(name).vertices[-1]]
+        taken = np.array([fleet.end(other) for other in self.names])
+        here = fleet.end(name)
         reach = 2.0 * self.config.plan_radius_m
         free = [
             v

@@ -103,6 +103,28 @@ def test_equal_seeds_give_equal_bytes_and_two_robots_deliver():
     assert np.array_equal(again.poses, first.poses[: len(again.poses)])
 
 
+def test_goals_keep_away_from_a_lost_robot_wherever_it_stands():
+    """Robots are put to the end of what they may drive, so that many goals are drawn; the first is lost on its way."""
+    tasks = FleetTasks(load_scenario("fleet_delivery", {"fleet.robots": 3, "missions.count": 30}), 0)
+    fleet, places = tasks.fleet, dict(zip(tasks.names, tasks.start_poses()[:, :2], strict=True))
+    lost = None
+    for turn in range(400):
+        now = 0.5 * turn
+        tasks.update(now, places)
+        if lost is None and turn > 3:
+            bay = min(
+                tasks.road.bays, key=lambda v: math.dist(tasks.road.graph.positions[v], places["robot_1"])
+            )
+            lost = tasks.road.graph.positions[bay] + (0.1, 0.2)
+            fleet.report("robot_1", lost, now)
+            fleet.lose("robot_1", now)
+        places |= {n: fleet.permission(n)[-1] for n in ("robot_2", "robot_3")}
+    drawn = [d for d in tasks.deliveries if d.robot != "robot_1" and d.begin > 5.0]
+    assert len(drawn) > 20
+    gaps = [math.dist(tasks.road.graph.positions[d.goal], lost) for d in drawn]
+    assert min(gaps) >= 2.0 * tasks.config.plan_radius_m
+
+
 def test_what_a_fleet_cannot_have_is_refused():
     for key, value in (("fleet.robots", 0), ("cargo.pieces", 2)):
         with pytest.raises(ConfigError, match="a fleet needs"):

@@ -32,6 +32,10 @@ class Fleet(PlannedFleet):
         """Return the vertex where a robot is to go, None if it has no goal."""
         return self._members[self._index(name)].goal
 
+    def end(self, name: str) -> Array:
+        """Return where a robot goes, or stands once it has driven its track; a lost one where it was last seen. [m]"""
+        return self._end(self._index(name))
+
     def has_way(self, name: str) -> bool:
         """Whether the robot's track leads to its goal."""
         return self._members[self._index(name)].planned
@@ -114,10 +118,7 @@ class Fleet(PlannedFleet):
         if not 0 <= goal < self.roadmap.vertices:
             raise ConfigError(f"{name}: {goal} is no vertex; allowed: 0..{self.roadmap.vertices - 1}")
         for other, member in enumerate(self._members):
-            there = member.goal if member.goal is not None else self._tracks[other].vertices[-1]
-            reach = 2.0 * self.options.radius
-            place = member.place if there is None or there < 0 else self.roadmap.positions[there]
-            near = math.dist(place, self.roadmap.positions[goal]) < reach
+            near = math.dist(self._end(other), self.roadmap.positions[goal]) < 2.0 * self.options.radius
             if other != k and near and (member.goal is not None or member.lost):
                 raise ConfigError(
                     f"{name}: its goal, {self.roadmap.label(goal)}, is too near to where {member.name} goes or stands"
@@ -218,6 +219,12 @@ class Fleet(PlannedFleet):
         if late:
             self._last_try = now
             self._plan(now, because_late=True)
+
+    def _end(self, k: int) -> Array:
+        member = self._members[k]
+        if member.lost:
+            return member.place
+        return self._tracks[k].points[-1] if member.goal is None else self.roadmap.positions[member.goal]
 
 
 def _distance_to(points: Array, place: Array) -> float:

@@ -15,17 +15,16 @@ a step costs the worst of its sub-steps. The networks see pose, speeds, the goal
 and occupancy patches: clearances on a grid that turns with the robot, and on one around the goal.
 """
 
-import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reflexarc.core.errors import ConfigError
-from reflexarc.fleet.gcrl.maps import boxes, walls
+from reflexarc.fleet.gcrl.cell_map import CellMap
+from reflexarc.fleet.gcrl.maps import walls
 
 PERIOD, SUBSTEPS = 0.5, 10
 SPEED = (-0.3, 1.5)
@@ -48,41 +47,16 @@ _TRIES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class DeliveryDomain:
+class DeliveryDomain(CellMap):
     """A map of cells of one metre with the delivery robot's kinematics; see the module."""
 
-    name: str
-    blocked: np.ndarray
-    """Shape (rows, columns), bool."""
     cost_radius: float = 1.5
     """r. [m]"""
-    goal_radius: float = 0.5
-    """A goal is reached nearer than this, whatever heading and speed. [m]"""
-    boxes: np.ndarray = field(init=False)
-    """Rectangles that cover the blocked cells, shape (k, 4)."""
     state_size = 5
     goal_size = action_size = 2
     feature_size = 11 + PATCH**2 + GOAL_PATCH**2
     period = PERIOD
     draws = 1 + 3 * _TRIES
-
-    def __post_init__(self) -> None:
-        """Check and prepare.
-
-        Raises:
-            ConfigError: no free cell, or a radius that is not a finite length > 0.
-        """
-        if self.blocked.ndim != 2 or self.blocked.all():
-            raise ConfigError(f"map {self.name}: needs at least one free cell")
-        for what, value in (("cost radius", self.cost_radius), ("goal radius", self.goal_radius)):
-            if not 0.0 < value < 1e3:
-                raise ConfigError(f"map {self.name}: {what} {value} must be a length > 0 and < 1000 [m]")
-        object.__setattr__(self, "boxes", boxes(self.blocked))
-
-    @property
-    def extent(self) -> tuple[float, float]:
-        """Size of the map. [m]"""
-        return float(self.blocked.shape[0]), float(self.blocked.shape[1])
 
     def digest(self) -> str:
         """Return a hash of map, radii and kinematics, 16 hexadecimal digits."""
@@ -97,18 +71,12 @@ class DeliveryDomain:
             SUBSTEPS,
             PATCH,
         )
-        what = f"delivery {self.blocked.shape} {self.cost_radius} {self.goal_radius} {numbers}".encode()
-        return hashlib.sha256(what + np.packbits(self.blocked).tobytes()).hexdigest()[:16]
+        return self.digest_with("delivery", numbers)
 
     def clearance(self, place: Any) -> Any:
         """Return the distance of a point to the nearest wall or the edge of the map, < 0 off the map. [m]"""
         size = jnp.array(self.extent, dtype=jnp.float32)
-        edge = jnp.minimum(place, size - place).min()
-        if not len(self.boxes):
-            return edge
-        b = jnp.asarray(self.boxes)
-        away = jnp.maximum(jnp.maximum(b[:, :2] - place, place - b[:, 2:]), 0.0)
-        return jnp.minimum(edge, jnp.sqrt((away**2).sum(axis=1).min()))
+        return jnp.minimum(jnp.minimum(place, size - place).min(), self.to_blocked(place))
 
     def sample(self, u: Any) -> Any:
         """Return a robot at rest where its body is free, from uniform numbers of shape (draws,); shape (5,)."""
@@ -154,16 +122,7 @@ class DeliveryDomain:
 
     def cost(self, state: Any) -> Any:
         """Return C of the body."""
-        h = jnp.maximum(self.clearance(state[:2]) - BODY, 0.0)
-        return jnp.where(h <= self.cost_radius, 2.0 - 2.0 * h / self.cost_radius, 0.0)
-
-    def place(self, state: Any) -> Any:
-        """Return x and y."""
-        return state[:2]
-
-    def reached(self, state: Any, goal: Any) -> Any:
-        """Return whether the goal is nearer than `goal_radius`."""
-        return ((state[:2] - goal) ** 2).sum() < self.goal_radius**2
+        return self.price(jnp.maximum(self.clearance(state[:2]) - BODY, 0.0))
 
     def features(self, state: Any, goal: Any) -> Any:
         """Return pose, speeds, goal and patches; see the module."""

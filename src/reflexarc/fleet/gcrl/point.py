@@ -12,16 +12,15 @@ a step costs the worst C over its sub-steps, its first state included; an episod
 edge of the map costs nothing. r = 3 is the released configuration, r = 10 the paper's text.
 """
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reflexarc.core.errors import ConfigError
-from reflexarc.fleet.gcrl.maps import boxes, walls
+from reflexarc.fleet.gcrl.cell_map import CellMap
+from reflexarc.fleet.gcrl.maps import walls
 
 SUBSTEPS = 10
 NEAR = 3.0
@@ -29,45 +28,17 @@ NEAR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class PointDomain:
+class PointDomain(CellMap):
     """A map with its costs; see the module. Lengths in cells of one metre, a step takes one second."""
 
-    name: str
-    blocked: np.ndarray
-    """Shape (rows, columns), bool."""
-    cost_radius: float = 3.0
-    """r. [m]"""
-    goal_radius: float = 0.5
-    """A goal is reached nearer than this. [m]"""
-    boxes: np.ndarray = field(init=False)
-    """Rectangles that cover the blocked cells, shape (k, 4)."""
     state_size = goal_size = action_size = 2
     feature_size = 6
     draws = 3
     period = 1.0
 
-    def __post_init__(self) -> None:
-        """Check and prepare.
-
-        Raises:
-            ConfigError: no free cell, or a radius that is not a finite length > 0.
-        """
-        if self.blocked.ndim != 2 or self.blocked.all():
-            raise ConfigError(f"map {self.name}: needs at least one free cell")
-        for what, value in (("cost radius", self.cost_radius), ("goal radius", self.goal_radius)):
-            if not 0.0 < value < 1e3:
-                raise ConfigError(f"map {self.name}: {what} {value} must be a length > 0 and < 1000 [m]")
-        object.__setattr__(self, "boxes", boxes(self.blocked))
-
-    @property
-    def extent(self) -> tuple[float, float]:
-        """Rows and columns. [m]"""
-        return float(self.blocked.shape[0]), float(self.blocked.shape[1])
-
     def digest(self) -> str:
         """Return a hash of map, cost radius and goal radius, 16 hexadecimal digits."""
-        what = f"point {self.blocked.shape} {self.cost_radius} {self.goal_radius} {SUBSTEPS}".encode()
-        return hashlib.sha256(what + np.packbits(self.blocked).tobytes()).hexdigest()[:16]
+        return self.digest_with("point", SUBSTEPS)
 
     def sample(self, u: Any) -> Any:
         """Return the point of uniform numbers, shape (3,): a free cell and a place in it; shape (2,)."""
@@ -103,31 +74,14 @@ class PointDomain:
         cell = jnp.clip(jnp.floor(s).astype(jnp.int32), 0, jnp.array([rows - 1, columns - 1]))
         return off | jnp.asarray(self.blocked)[cell[0], cell[1]]
 
-    def clearance(self, s: Any) -> Any:
-        """Return the distance to the nearest blocked cell, infinity on an empty map. [m]"""
-        if not len(self.boxes):
-            return jnp.float32(jnp.inf)
-        b = jnp.asarray(self.boxes)
-        away = jnp.maximum(jnp.maximum(b[:, :2] - s, s - b[:, 2:]), 0.0)
-        return jnp.sqrt((away**2).sum(axis=1).min())
-
     def cost(self, state: Any) -> Any:
         """Return C(s)."""
-        h = self.clearance(state)
-        return jnp.where(h <= self.cost_radius, 2.0 - 2.0 * h / self.cost_radius, 0.0)
-
-    def place(self, state: Any) -> Any:
-        """Return the point itself."""
-        return state
+        return self.price(self.to_blocked(state))
 
     def state_at(self, place: Any, u: Any) -> Any:
         """Return the place itself."""
         del u
         return place
-
-    def reached(self, state: Any, goal: Any) -> Any:
-        """Return whether the goal is nearer than `goal_radius`."""
-        return ((state - goal) ** 2).sum() < self.goal_radius**2
 
     def features(self, state: Any, goal: Any) -> Any:
         """Return point and goal over the map, and the goal relative to the point where it is near, shape (6,)."""

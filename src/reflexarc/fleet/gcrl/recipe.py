@@ -44,17 +44,10 @@ class PointWorld:
 
 
 @dataclass(frozen=True)
-class DeliveryWorld:
+class DeliveryWorld(PointWorld):
     """A map for the delivery robot, cells of one metre."""
 
-    map: str = quantity("CenterDot", choices=tuple(MAPS), doc="name of the map")
-    factor: int | None = quantity(
-        None, low=1, high=16, doc="how often each cell is repeated; default: the map's"
-    )
     cost_radius: float = quantity(1.5, unit="m", low=1e-3, high=100.0, doc="clearance at which costs begin")
-    goal_radius: float = quantity(
-        0.5, unit="m", low=1e-2, high=10.0, doc="a goal is reached nearer than this"
-    )
 
 
 @dataclass(frozen=True)
