@@ -314,6 +314,16 @@ FAULTS: tuple[Fault, ...] = (
         f"{_GRAPH}::test_mission_node_ends_with_a_reason_when_a_node_dies",
     ),
     Fault(
+        "message_unsent",
+        "every node",
+        "the middleware refuses to send a message",
+        math.nan,
+        "the node goes on and says so in its diagnostics; a message of a stream counts as lost, see the stale faults; "
+        "one that is kept for late subscribers is sent again within a second",
+        "the next message that is sent",
+        "tests/ros/test_sender.py::test_a_refused_message_does_not_end_its_node",
+    ),
+    Fault(
         "planner_silent",
         "every robot of a fleet, by its route",
         "fleet_planner_node ends or hangs: no robot's route grows any more",
@@ -341,7 +351,7 @@ FAULTS: tuple[Fault, ...] = (
         "it is not taken, so the robot makes no progress; then as progress_stale and robot_lost; diagnostics name the "
         "reason",
         "the next good message; a place far off is good once the robot can have driven there",
-        "tests/ros/test_fleet_live.py::test_a_robot_that_jumps_makes_no_progress",
+        "tests/ros/test_fleet_live.py::test_a_robot_whose_odometry_cannot_be_right_makes_no_progress",
     ),
     Fault(
         "robot_lost",

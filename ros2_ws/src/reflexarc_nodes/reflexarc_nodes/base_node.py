@@ -24,6 +24,7 @@ from reflexarc_nodes.convert import diagnostics_to
 from reflexarc_nodes.health import Health
 from reflexarc_nodes.parameters import CommonParameters, declare
 from reflexarc_nodes.qos import advertise, listen
+from reflexarc_nodes.sender import Sender
 from reflexarc_nodes.sim_clock import SimClock, SystemClock
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_REQUEST = 0, 1, 2
@@ -62,6 +63,7 @@ class NodeParts:
         self._diagnostics = advertise(self, "/diagnostics")
         self._diagnostics_period = 1.0 / interface("/diagnostics").rate_hz
         self._diagnostics_due = 0.0
+        self._unsent = 0
         self.executor_ = EventsExecutor()
         self.executor_.add_node(self)
 
@@ -91,8 +93,22 @@ class NodeParts:
             return False
         self._diagnostics_due = steady + self._diagnostics_period
         name = self.get_fully_qualified_name().lstrip("/")
-        self._diagnostics.publish(diagnostics_to(self.time.now(), [(name, self.health())], name))
+        health = self._sent(self.health())
+        self._diagnostics.publish(diagnostics_to(self.time.now(), [(name, health)], name))
         return True
+
+    def _sent(self, health: Health) -> Health:
+        """Send again what was refused and is kept for others, and add to the health what was refused lately."""
+        senders = [p for p in self.publishers if isinstance(p, Sender)]
+        unsent = sum(sender.unsent for sender in senders)
+        for sender in senders:
+            sender.send_again()
+        if unsent == self._unsent:
+            return health
+        topics = ", ".join(s.topic_name for s in senders if s.unsent)
+        text = f"message_unsent: {unsent - self._unsent} messages were refused by the middleware, so far on {topics}"
+        self._unsent = unsent
+        return health.warned(text)
 
     def run(self, stop: Stop) -> int:
         """Work until told to stop, and return the exit code."""

@@ -68,7 +68,8 @@ class FleetFigures:
                 for _, e in self._contacts
             ),
             "other_contacts": sum(
-                e.contact_class not in (ContactClass.PEDESTRIAN, ContactClass.ROBOT) for _, e in self._contacts
+                e.contact_class not in (ContactClass.PEDESTRIAN, ContactClass.ROBOT)
+                for _, e in self._contacts
             ),
             "least_gap_m": self._least_gap if math.isfinite(self._least_gap) else None,
             "plans": counters["plans"],

@@ -42,6 +42,12 @@ class Health:
             return cls(Level.WARN, "; ".join(warnings), values)
         return cls(Level.OK, "as it should be", values)
 
+    def warned(self, text: str) -> "Health":
+        """Return the same with one more warning."""
+        if self.level is Level.OK:
+            return Health(Level.WARN, text, self.values)
+        return Health(self.level, f"{self.text}; {text}", self.values)
+
 
 def write_figures(path: Path, figures: Mapping[str, float | int]) -> None:
     """Write figures as one JSON object; what is not finite becomes null."""

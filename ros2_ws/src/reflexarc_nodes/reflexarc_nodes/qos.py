@@ -10,11 +10,11 @@ from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from reflexarc.core.interfaces import Durability, Interface, Reliability, interface
+from reflexarc_nodes.sender import Sender
 
 EVERY_DEPTH = 2000
 """Messages kept for a subscriber that must not miss one: ten seconds of the fastest topic."""
@@ -77,10 +77,14 @@ def every_qos(item: Interface) -> QoSProfile:
     )
 
 
-def advertise(node: Node, name: str, under: str = "") -> Publisher:
+def advertise(node: Node, name: str, under: str = "") -> Sender:
     """Return a publisher of the table's topic `name`, in the namespace `under` below the node's own."""
     item = interface(name)
-    return node.create_publisher(message_class(item), topic_name(item.name, under), offered_qos(item))
+    topic = topic_name(item.name, under)
+    made = node.create_publisher(message_class(item), topic, offered_qos(item), publisher_class=Sender)
+    assert isinstance(made, Sender)
+    made.kept = item.durability is Durability.TRANSIENT_LOCAL
+    return made
 
 
 def topic_name(name: str, under: str) -> str:
