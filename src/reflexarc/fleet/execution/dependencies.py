@@ -20,11 +20,15 @@ shorter than e / 2 does that: drives are halved until none is left. So the plan 
 than those that execute it; trains and rotations of robots need nothing else.
 """
 
+from collections.abc import Iterator
+from itertools import combinations
+
 import numba
 import numpy as np
 
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
+from reflexarc.fleet.cbs.swept import first_overlap
 from reflexarc.fleet.execution.tracks import Track
 
 FINEST = 64
@@ -49,6 +53,9 @@ class ActionGraph:
         if not 0.0 < radius < np.inf:
             raise ConfigError(f"radius {radius} must be a finite length > 0 [m]")
         self.tracks, self.radius = tracks, radius
+        self._boxes = [_box(track, radius) for track in tracks]
+        if (clash := self._meeting()) is not None:
+            raise _unorderable(clash, radius)
         longest = max((float(np.diff(t.lengths).max(initial=0.0)) for t in tracks), default=0.0)
         parts = 1
         while True:
@@ -57,33 +64,43 @@ class ActionGraph:
             if clash is None:
                 break
             if parts >= FINEST:
-                a, b, time = clash
-                raise ConfigError(
-                    f"robots {a} and {b} come nearer than {2 * radius:.3g} m at about {time:.3g} s; a plan can be "
-                    f"executed with discs that are smaller than those it was made for"
-                )
+                raise _unorderable(clash, radius)
             parts *= 2
         self.parts = parts
         """Into how many pieces the longest drive was cut."""
         self.count = tuple(len(p) for p in self.pieces)
         """Pieces of each robot."""
 
+    def _meeting(self) -> tuple[int, int, float] | None:
+        """Return two robots that meet by the clock already, and when: no cut parts them, and trying all takes long."""
+        for i, j in self._near_pairs():
+            a, b = self.tracks[i], self.tracks[j]
+            points, n = np.vstack((a.points, b.points)), len(a.times)
+            numbers = np.arange(len(points))
+            time = first_overlap(numbers[:n], a.times, numbers[n:], b.times, points, 2.0 * self.radius)[2]
+            if time < np.inf:
+                return i, j, time
+        return None
+
+    def _near_pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of robots, the first before the second, whose tracks come near each other at any times."""
+        boxes = self._boxes
+        for i, j in combinations(range(len(self.tracks)), 2):
+            if not ((boxes[i][0] > boxes[j][1]).any() or (boxes[j][0] > boxes[i][1]).any()):
+                yield i, j
+
     def _order(self) -> tuple[int, int, float] | None:
         """Fill `needs`; return two robots and a time where two pieces cannot be ordered."""
         n = len(self.pieces)
         self.needs = [np.zeros((len(p), n), dtype=np.int32) for p in self.pieces]
         holds = [_holds(track, p) for track, p in zip(self.tracks, self.pieces, strict=True)]
-        boxes = [_box(track, self.radius) for track in self.tracks]
-        for i in range(n):
-            for j in range(i + 1, n):
-                if (boxes[i][0] > boxes[j][1]).any() or (boxes[j][0] > boxes[i][1]).any():
-                    continue
-                time = _order_pair(
-                    self.pieces[i], self.pieces[j], holds[i], holds[j], 2.0 * self.radius,
-                    self.needs[i][:, j], self.needs[j][:, i],
-                )  # fmt: skip
-                if time < np.inf:
-                    return i, j, time
+        for i, j in self._near_pairs():
+            time = _order_pair(
+                self.pieces[i], self.pieces[j], holds[i], holds[j], 2.0 * self.radius,
+                self.needs[i][:, j], self.needs[j][:, i],
+            )  # fmt: skip
+            if time < np.inf:
+                return i, j, time
         return None
 
     def waits_for(self, robot: int, piece: int) -> tuple[tuple[int, int], ...]:
@@ -113,6 +130,14 @@ class ActionGraph:
         """Return every (robot, piece) so that each comes after all that it waits for."""
         rows = [(p[k, 4], i, k) for i, p in enumerate(self.pieces) for k in range(len(p))]
         return [(i, k) for _, i, k in sorted(rows)]
+
+
+def _unorderable(clash: tuple[int, int, float], radius: float) -> ConfigError:
+    a, b, time = clash
+    return ConfigError(
+        f"robots {a} and {b} come nearer than {2 * radius:.3g} m at about {time:.3g} s; a plan can be executed with "
+        f"discs that are smaller than those it was made for"
+    )
 
 
 def _cut(track: Track, longest: float) -> Array:
