@@ -47,7 +47,7 @@ def make_cells(config: WorldConfig, seed: int, route_clearance: float) -> World:
     def clearance_of(points: Array) -> Array:
         return np.minimum.reduce([block.distance(points) for block in buildings])
 
-    centres = np.argwhere(~blocked) + 0.5
+    centres = np.argwhere(~blocked).astype(np.float64) + 0.5
     bounds = (0.0, 0.0, length, width)
     return World(
         seed=seed,
