@@ -18,10 +18,12 @@ setup: ## virtual environment with locked wheels, ROS 2 workspace, env.sh; only 
 demo: setup ## run SCENARIO live over ROS 2, with and without the arc, and write the report
 	@$(IN_ENV) reflexarc run $(SCENARIO) $(ARGS)
 
-# In two parts: nodes, and runs of several processes, have the machine for themselves; the others share its two cores.
+# In three parts: nodes have the machine for themselves; a renderer that is opened in a process in which much else has run
+# can abort it; all others share the cores.
 test: lint ## lint, then all tests; the last line of each part counts them
 	@$(IN_ENV) python -m pytest -m ros $(PYTEST)
-	@$(IN_ENV) python -m pytest -m "not ros" -n 2 --dist loadfile $(PYTEST)
+	@$(IN_ENV) python -m pytest -m render tests/cli tests/sim $(PYTEST)
+	@$(IN_ENV) python -m pytest -m "not ros and not render" -n 2 --dist loadfile --max-worker-restart 0 $(PYTEST)
 
 lint: setup ## format, lint and type checks
 	@$(IN_ENV) ruff format --check .

@@ -115,6 +115,7 @@ def test_it_implements_the_protocol(plant):
         assert hasattr(Plant, name) or name in Plant.__annotations__
 
 
+@pytest.mark.render
 def test_pictures_from_both_cameras_show_something(plant):
     picture = plant.render("chase", 160, 90)
     if picture is None:
@@ -126,11 +127,13 @@ def test_pictures_from_both_cameras_show_something(plant):
     assert not np.array_equal(picture, plant.render("overhead", 160, 90))
 
 
+@pytest.mark.render
 def test_an_unknown_camera_is_refused_with_the_list(plant):
     with pytest.raises(UnknownNameError, match="chase, overhead"):
         plant.render("selfie")
 
 
+@pytest.mark.render
 def test_drawing_does_not_change_the_run(empty_street):
     ends = []
     for draws in (False, True):
