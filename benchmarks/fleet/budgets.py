@@ -93,10 +93,11 @@ def headline(figures: dict[str, Any]) -> dict[str, Any]:
         out[f"risk_{name}_largest_cost_over_bound"] = max(
             row["largest_cost_over_bound"] or 0.0 for row in ours
         )
-        for row in ours:
-            if row["difficulty"] == "hard":
-                key = f"risk_{name}_hard_{row['agents']}_agents_at_{round(100 * row['share'])}_percent"
-                out[key] = row["success"]
+        hardest = {
+            row["share"]: row for row in ours if row["difficulty"] == "hard"
+        }  # the last has most agents
+        for row in hardest.values():
+            out[f"risk_hard_{row['agents']}_agents_at_{round(100 * row['share'])}_percent"] = row["success"]
     return out
 
 

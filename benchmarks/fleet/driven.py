@@ -63,11 +63,11 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def headline(part: dict[str, Any]) -> dict[str, Any]:
-    """Return how many arrive and how far off the predictions are."""
+    """Return how many arrive, and the contacts."""
     return {
         f"driven_{stage}_{key}": found[key]
         for stage, found in part["stages"].items()
-        for key in ("arrived", "contacts", "steps_error", "cost_error")
+        for key in ("deliveries", "arrived", "contacts")
     }
 
 

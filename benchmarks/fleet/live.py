@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from delivery import SCENARIO, SEEDS, count, describe
+from delivery import HEADLINE, SCENARIO, SEEDS, count, describe
 from journal import Journal
 
 from reflexarc.cli._live import require_ros
@@ -45,7 +45,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     journal = Journal("live")
     rows = []
     for seed in range(SEEDS if full else 1):
-        rows.append(journal.once(f"{seed} {full}", lambda seed=seed: _run(scenario, seed, full)))
+        rows.append(journal.once(f"{seed} {full}", lambda seed=seed: _run(scenario, seed, full, progress)))
         progress(f"live, {describe(seed, rows[-1]) if 'problem' not in rows[-1] else rows[-1]['problem']}")
     done = [row for row in rows if "problem" not in row]
     figures = {"failed_runs": len(rows) - len(done)} | (count(done) if done else {})
@@ -57,10 +57,10 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 def headline(part: dict[str, Any]) -> dict[str, Any]:
     """Return the figures that the page states."""
-    return {f"live_{key}": value for key, value in part.items() if key not in ("runs", "robots")}
+    return {f"live_{key}": part[key] for key in ("failed_runs", *HEADLINE) if key in part}
 
 
-def _run(scenario: Scenario, seed: int, full: bool) -> dict[str, Any]:
+def _run(scenario: Scenario, seed: int, full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
@@ -78,8 +78,11 @@ def _run(scenario: Scenario, seed: int, full: bool) -> dict[str, Any]:
     began = time.perf_counter()
     child = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=False)
     wall = time.perf_counter() - began
-    if child.returncode:  # what it left stays, to look into
-        return {"problem": f"seed {seed}: exit code {child.returncode}, see {out}: {child.stderr[-2000:]}"}
+    if child.returncode:
+        progress(f"seed {seed} failed; what it left is in {out}")
+        return {
+            "problem": f"seed {seed}: exit code {child.returncode}: {child.stderr[-2000:].replace(out, 'OUT')}"
+        }
     shutil.rmtree(out)
     row = json.loads(child.stdout.splitlines()[-1])
     end = row["duration_s"]

@@ -196,16 +196,12 @@ def _first(interval: list[float | None] | None) -> str:
 
 
 def headline(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return success, collisions and cost of every method, hard problems with the first seed and over all seeds."""
+    """Return success, collisions and largest cost of every method on the hardest case, over the seeds."""
     out: dict[str, Any] = {}
-    for row in figures["rows"]:
-        if row["difficulty"] == "hard" and row["seed"] == figures["rows"][0]["seed"]:
-            label = f"protocol_hard_{row['robots']}_{row['apart']}_{_label(row['method'])}"
-            out[f"{label}_success"] = row["success"]
-            out[f"{label}_colliding_pairs"] = row["colliding_pairs"]
-            out[f"{label}_cost"] = row["cost"][0] if row["cost"] else None
     for name, found in figures["seeds"].items():
-        out |= {f"protocol_hardest_{_label(name)}_{key}": value for key, value in found.items()}
+        for key in ("success", "cost"):
+            out[f"hardest_{_label(name)}_{key}"] = found[key][0] if found[key] else None
+        out[f"hardest_{_label(name)}_colliding_pairs"] = found["colliding_pairs"]
     return out
 
 
