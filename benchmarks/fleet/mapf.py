@@ -116,9 +116,8 @@ def headline(figures: dict[str, Any]) -> dict[str, Any]:
     for name in ("optimal", "bounded", "large"):
         hardest = {row["map"]: row for row in figures.get(name, ())}  # the last of a map has most agents
         for row in hardest.values():
-            label = f"{row['solver']}_{row['map']}_{row['agents']}"
-            out[f"{label}_solved"] = f"{row['solved']}/{row['instances']}"
-            out[f"{label}_median_s"] = row["median_s"]
+            solved = f"{row['solved']}/{row['instances']}"
+            out[f"{row['solver']}_{row['map']}_{row['agents']}"] = f"{solved}, median {row['median_s']} s"
     if "optimal" in figures:
         out["costs_compared_with_reference"] = sum(row["compared_costs"] for row in figures["optimal"])
         out["costs_differing_from_reference"] = sum(row["wrong_costs"] for row in figures["optimal"])

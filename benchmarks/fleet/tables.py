@@ -13,9 +13,11 @@ def fleet_tables(path: Path) -> str:
     if not path.exists():
         return "The study has not been repeated in full yet."
     parts = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    return "\n".join(
-        line for name, make in MAKERS.items() if name in parts for line in make(parts[name]["figures"])
-    )
+    lines = [line for name, make in MAKERS.items() if name in parts for line in make(parts[name]["figures"])]
+    missing = [name for name in MAKERS if name not in parts]
+    if missing:
+        lines = [f"Not repeated in full yet: {', '.join(missing)}.", "", *lines]
+    return "\n".join(lines)
 
 
 def mapf_tables(part: dict[str, Any]) -> list[str]:
@@ -320,7 +322,10 @@ def budgets_tables(part: dict[str, Any]) -> list[str]:
             cells = [f"{here.get(s, _NONE)} / {p}" for s, p in zip(shares, theirs, strict=True)]
             rows.append((*case, name, *cells))
     head = ("problems", "agents", "method", *(f"{100 * s:g} %" for s in shares))
-    title = "### Risk budgets beside others: success here (10 problems, ours 50) / published"
+    mine, theirs = (max((r["problems"] for r in rows_), default=0) for rows_ in (ours, peers))
+    title = (
+        f"### Risk budgets beside others: success here (ours {mine} problems, others {theirs}) / published"
+    )
     return [*lines, title, "", *table(head, rows), ""]
 
 
