@@ -63,7 +63,7 @@ def test_no_verb_prints_the_help_and_an_unknown_one_lists_the_verbs(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no_such"], "unknown scenario 'no_such'; allowed: cells_delivery, fleet_delivery, recorded_eth, sidewalk_calm"),
+        (["no_such"], "unknown scenario 'no_such'; allowed: cells_delivery, fleet_delivery, recorded_eth"),
         (["none/such.yaml"], "none/such.yaml: no such file"),
         (["sidewalk_calm", "--set", "crowd.cout=3"], "unknown key 'cout'"),
         (["sidewalk_calm", "--set", "crowd.cout=3"], "allowed: count, distracted_fraction"),
