@@ -11,10 +11,11 @@ import pytest
 from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.fleet.gcrl.agent import load_agent
 from reflexarc.fleet.gcrl.calibration import conformal_bounds, coverage
-from reflexarc.fleet.gcrl.follow import drive_edges
+from reflexarc.fleet.gcrl.follow import drive_edges, step_team
 from reflexarc.fleet.gcrl.mapping import attached, free_places, learned_roadmap
 from reflexarc.fleet.gcrl.rollout import roll_out
 from reflexarc.fleet.roadmap import RoadmapOptions, connectivity
+from reflexarc.fleet.roadmap_space_time import point_distance
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "models/fleet/center_dot/seed_0/unconstrained.safetensors"
 OPTIONS = RoadmapOptions(vertices=50, spacing=1.8, candidates=400, longest=4.5, doubt=1.5)
@@ -68,6 +69,20 @@ def test_the_roadmap_is_connected_and_its_edges_can_be_driven(agent, roadmap):
     assert np.isfinite(driven.steps).mean() > 0.97
     error = np.where(np.isfinite(driven.steps), driven.steps, 12.0) - g.duration / roadmap.period
     assert np.abs(error).mean() < 1.0
+
+
+def test_a_wall_at_which_a_point_slides_leads_nobody_out_of_its_tube(agent):
+    # this robot slid along the wall of the obstacle and met another half a metre beside its edge
+    u, v = np.array([[8.181, 9.0], [8.9, 5.5]]), np.array([[10.166, 7.572], [9.5, 5.5]])
+    x = np.array([[8.276, 9.007], [8.9, 5.5]])
+    for _ in range(12):
+        moves = step_team(agent, x, u, v, np.ones(2, dtype=int), 0.1)
+        for k in range(2):
+            assert max(point_distance(*p, *u[k], *v[k]) for p in moves.ways[k]) <= 0.1 + 1e-6
+        x = moves.states
+    # the edge of the first leads through the wall, that of the second does not
+    assert np.hypot(*(x[0] - v[0])) > 1.0 and np.hypot(*(x[1] - v[1])) <= 0.1
+    assert np.isfinite(drive_edges(agent, u, v, 0.1, 12).steps).tolist() == [False, True]
 
 
 def test_the_cache_is_named_by_the_agent(agent, roadmap, tmp_path):

@@ -3,9 +3,10 @@ r"""Driving the edges of a roadmap with a learned policy that stays in a tube ar
 
 The policy proposes a move a from x; x + a is put onto the nearest point of the tube (all points within `tube` of the
 segment u-v), and the move there is shortened to [-1, 1]^2. The tube is convex, so the whole move stays in it:
-whatever the policy proposes, the robot is within `tube` of its edge. The policy aims one goal radius beyond v,
-because within the goal radius of a goal it was never asked to move. A move shorter than `CREEP` that does not arrive
-is replaced by one straight to v; how often is counted.
+whatever the policy proposes, the robot is within `tube` of its edge. At a wall, however, a point slides, which can
+lead out of the tube: a move that would do so is replaced by one straight to v, else by one back onto the segment, else
+by none. The policy aims one goal radius beyond v, because within the goal radius of a goal it was never asked to move.
+A move shorter than `CREEP` that does not arrive is replaced by one straight to v; how often is counted.
 """
 
 from typing import Any, NamedTuple
@@ -45,10 +46,7 @@ def in_tube(x: Any, action: Any, u: Any, v: Any, tube: Any) -> tuple[Any, Any, A
     """Return the move that stays in the tube around u-v, whether it was changed, and whether it was replaced."""
     wanted = jnp.clip(action, -1.0, 1.0)
     target = x + wanted
-    line = v - u
-    square = (line**2).sum()
-    share = jnp.where(square > 0.0, ((target - u) * line).sum() / jnp.maximum(square, 1e-12), 0.0)
-    foot = u + jnp.clip(share, 0.0, 1.0) * line
+    foot = _foot(target, u, v)
     off = target - foot
     far = jnp.sqrt((off**2).sum())
     kept = foot + off * jnp.minimum(1.0, AT * tube / jnp.maximum(far, 1e-9))
@@ -58,6 +56,14 @@ def in_tube(x: Any, action: Any, u: Any, v: Any, tube: Any) -> tuple[Any, Any, A
     creep = ((move**2).sum() < CREEP**2) & ~arrives
     move = jnp.where(creep, _in_box(rest), move)
     return move, ((move - wanted) ** 2).sum() > 1e-6, creep
+
+
+def _foot(point: Any, u: Any, v: Any) -> Any:
+    """Return the point of the segment u-v that is nearest."""
+    line = v - u
+    square = (line**2).sum()
+    share = jnp.where(square > 0.0, ((point - u) * line).sum() / jnp.maximum(square, 1e-12), 0.0)
+    return u + jnp.clip(share, 0.0, 1.0) * line
 
 
 def _in_box(move: Any) -> Any:
@@ -75,9 +81,15 @@ def _steps(domain: PointDomain, actor: Any, x: Any, u: Any, v: Any, mode: Any, t
         goal = jnp.where(mode == 1, beyond, v)
         free = actor(domain.features(x, goal))
         kept, changed, crept = in_tube(x, free, u, v, tube)
-        action = jnp.where(mode == 1, kept, jnp.where(mode == 2, free, 0.0))
-        state, cost, way = domain.trace(x, action)
-        return state, cost, way, changed & (mode == 1), crept & (mode == 1)
+        drives = jnp.stack([kept, _in_box(v - x), _in_box(_foot(x, u, v) - x), jnp.zeros(2)])
+        states, costs, ways = jax.vmap(domain.trace, (None, 0))(x, drives)
+        off = ways - jax.vmap(jax.vmap(_foot, (0, None, None)), (0, None, None))(ways, u, v)
+        inside = ((off**2).sum(axis=-1) <= tube**2).all(axis=-1)
+        chosen = jnp.argmax(inside.at[-1].set(True))
+        driven = states[chosen], costs[chosen], ways[chosen]
+        other = domain.trace(x, jnp.where(mode == 2, free, 0.0))
+        state, cost, way = (jnp.where(mode == 1, a, b) for a, b in zip(driven, other, strict=True))
+        return state, cost, way, (changed | (chosen > 0)) & (mode == 1), crept & (mode == 1)
 
     return jax.vmap(one)(x, u, v, mode)
 
