@@ -151,24 +151,25 @@ def grid(rows: Sequence[str], diagonal: bool = False) -> Graph:
 def steps_to(graph: Graph, goals: Sequence[int]) -> Ints:
     """Return the number of edges from every vertex to each goal, shape (goals, n), int32; `UNREACHABLE` if none."""
     table = np.empty((len(goals), graph.vertices), dtype=np.int32)
-    for k, goal in enumerate(goals):
-        breadth_first(graph.back_first, graph.back_tail, goal, table[k])
+    _breadth_first(graph.back_first, graph.back_tail, np.array(goals, dtype=np.int32), table)
     return table
 
 
 @numba.njit(cache=True)
-def breadth_first(first, head, source, distance):
-    """Write the number of edges from `source` to every vertex into `distance`, shape (n,)."""
-    distance[:] = UNREACHABLE
-    queue = np.empty(len(distance), dtype=np.int32)
-    queue[0] = source
-    distance[source] = 0
-    done, end = 0, 1
-    while done < end:
-        v = queue[done]
-        done += 1
-        for e in range(first[v], first[v + 1]):
-            if distance[head[e]] == UNREACHABLE:
-                distance[head[e]] = distance[v] + 1
-                queue[end] = head[e]
-                end += 1
+def _breadth_first(first, head, sources, table):
+    """Write the number of edges from each source to every vertex into a row of `table`."""
+    table[:] = UNREACHABLE
+    queue = np.empty(table.shape[1], dtype=np.int32)
+    for k in range(len(sources)):
+        distance = table[k]
+        queue[0] = sources[k]
+        distance[sources[k]] = 0
+        done, end = 0, 1
+        while done < end:
+            v = queue[done]
+            done += 1
+            for e in range(first[v], first[v + 1]):
+                if distance[head[e]] == UNREACHABLE:
+                    distance[head[e]] = distance[v] + 1
+                    queue[end] = head[e]
+                    end += 1

@@ -113,7 +113,7 @@ def step_path(vertices: Sequence[int]) -> Path_:
     last = len(vertices) - 1
     while last > 0 and vertices[last - 1] == vertices[last]:
         last -= 1
-    return tuple((int(v), t) for t, v in enumerate(vertices[: last + 1]))
+    return tuple(zip(map(int, vertices[: last + 1]), range(last + 1), strict=True))
 
 
 def _arrival(path: Path_) -> float:

@@ -265,7 +265,7 @@ def solve_bounded(
         clock: of the limit and of the plan's seconds.
     """
     began = clock()
-    team = Team(instance, time_limit, clock)
+    team = Team(instance, time_limit, clock, others=True)
     search = BoundedSearch(team, weight)
     node, status = None, ""
     try:

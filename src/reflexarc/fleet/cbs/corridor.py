@@ -10,6 +10,7 @@ because both would have gone through, one after the other (Li et al., ICAPS 2020
 Starts and goals of the two end a corridor.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numba
@@ -33,12 +34,17 @@ class Corridors:
     """The corridors of a graph."""
 
     def __init__(self, graph: Graph) -> None:
-        self._first, self._head = graph.first, graph.head
+        self._graph, self._first, self._head = graph, graph.first, graph.head
+
+    @cached_property
+    def _inner(self) -> np.ndarray:
+        """Whether a vertex has two neighbours and may be entered from and left to both, shape (n,)."""
+        graph = self._graph
         symmetric = np.ones(graph.vertices, dtype=bool)
         one_way = graph.opposite < 0
         symmetric[graph.tail[one_way]] = False
         symmetric[graph.head[one_way]] = False
-        self._inner = (np.diff(graph.first) == 2) & symmetric
+        return (np.diff(graph.first) == 2) & symmetric
 
     def through(self, path: np.ndarray, time: int, ends: tuple[int, ...]) -> Corridor | None:
         """Return the corridor that a path is in at `time` or enters in that step, None if it is in none.

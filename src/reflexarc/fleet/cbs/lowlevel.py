@@ -233,3 +233,34 @@ def cheapest_path(start, goal, steps, constraints, agent, paths, costs, net, scr
         path[t] = nodes[k]
         k = parent[k]
     return cost, first, nodes, edge_first, edge_to, path
+
+
+@numba.njit(cache=True)
+def cheapest_paths(starts, goals, steps, constraints, paths, costs, net, scratch):
+    """Plan agents one after the other, each beside those before it, and write their paths and costs down.
+
+    Args:
+        starts: shape (agents,), int32.
+        goals: shape (agents,), int32.
+        steps: steps to each agent's goal from every vertex, shape (agents, n), int32.
+        constraints: that hold for all of them, shape (k, 4), int32.
+        paths: filled; vertex per agent and step, each stands at its last vertex to the end of its row.
+        costs: filled, shape (agents,); negative where there is none yet.
+        net: the graph.
+        scratch: tables.
+
+    Returns:
+        The four arrays of the MDD and the path of each agent, up to the first one without a path.
+    """
+    found = []
+    for k in range(len(starts)):
+        cost, first, nodes, edge_first, edge_to, path = cheapest_path(
+            starts[k], goals[k], steps[k], constraints, k, paths, costs, net, scratch
+        )
+        if cost < 0:
+            break
+        paths[k, : cost + 1] = path
+        paths[k, cost + 1 :] = path[cost]
+        costs[k] = cost
+        found.append((first, nodes, edge_first, edge_to, path))
+    return found

@@ -85,19 +85,14 @@ class ConstraintTree:
         self._order = itertools.count()
 
     def root(self) -> Node | None:
-        """Return the node without constraints."""
-        count = len(self.agents)
-        longest = max(int(self.team.steps[a, self.team.starts[a]]) for a in self.agents)
-        paths, costs = np.zeros((count, longest + 1), np.int32), np.full(count, -1, dtype=np.int32)
-        routes = []
-        for k, agent in enumerate(self.agents):
-            route = self.team.plan(agent, NO_CONSTRAINTS, (), paths, costs, k)
-            if route is None:
-                return None
-            routes.append(route)
-            paths, costs = replace_row(paths, costs, k, route)
-        conflicts = find_conflicts(np.arange(count, dtype=np.int32), paths, costs, True)
-        return Node(routes, (paths, costs), [NO_CONSTRAINTS] * count, (), conflicts)
+        """Return the node of all agents without constraints."""
+        planned = self.team.plan_all()
+        if planned is None:
+            return None
+        routes, matrix = planned
+        count = len(routes)
+        conflicts = find_conflicts(np.arange(count, dtype=np.int32), *matrix, True)
+        return Node(routes, matrix, [NO_CONSTRAINTS] * count, (), conflicts)
 
     def search(
         self, root: Node, node_limit: int | None = None, progress: Callable[[int, int], None] | None = None

@@ -216,7 +216,7 @@ def improve(
     starts = np.array(instance.starts, dtype=np.int32)
     away = paths != goals[:, None]
     costs = np.where(away.any(axis=1), width - np.argmax(away[:, ::-1], axis=1), 0).astype(np.int32)
-    scratch, net = make_scratch(instance.graph, width + 1), net_of(instance.graph)
+    scratch, net = make_scratch(instance.graph, width + 1, others=True), net_of(instance.graph)
     count_others(-1, paths, costs, 1, net, scratch)
     shortest = distance[np.arange(agents), starts]
     spare = np.empty((GROUP, width + 1), dtype=np.int32)

@@ -58,9 +58,9 @@ class Scratch(NamedTuple):
     late: np.ndarray
     """Steps to the goal once every closed vertex is closed, shape (n,)."""
     used: np.ndarray
-    """How many other agents are at (time, vertex), shape (H + 1, n)."""
+    """How many other agents are at (time, vertex), shape (H + 1, n), or (0, n) where they are not counted."""
     used_edge: np.ndarray
-    """How many other agents enter (time, edge), shape (H + 1, m)."""
+    """How many other agents enter (time, edge), shape (H + 1, m) or (0, m)."""
     parked: np.ndarray
     """Time from which another agent stands at the vertex for good, shape (n,)."""
     row: np.ndarray
@@ -72,30 +72,33 @@ def net_of(graph: Graph) -> Net:
     return Net(graph.first, graph.head, graph.back_first, graph.back_tail, graph.back_edge, graph.opposite)
 
 
-def make_scratch(graph: Graph, horizon: int) -> Scratch:
-    """Return empty tables for searches of at most `horizon` steps."""
+def make_scratch(graph: Graph, horizon: int, others: bool = False) -> Scratch:
+    """Return empty tables for searches of at most `horizon` steps; `others`: also those that count other agents."""
     n, m, steps = graph.vertices, max(graph.edges, 1), horizon + 1
+    counted = steps if others else 0
 
-    def empty(*shape: int) -> np.ndarray:
+    def clear(*shape: int) -> np.ndarray:
         return np.zeros(shape, dtype=np.int32)
 
-    parked = np.full(n, FOREVER, dtype=np.int32)
+    def blank(*shape: int) -> np.ndarray:
+        return np.empty(shape, dtype=np.int32)  # written before it is read
+
     return Scratch(
-        empty(1),
-        empty(steps, n),
-        empty(steps, m),
-        empty(steps, 2),
-        empty(n, 2),
-        empty(steps, n),
-        empty(steps, n),
-        empty(steps, n),
-        empty(steps, n),
-        empty(2 * horizon + 2),
-        empty(n),
-        empty(steps, n),
-        empty(steps, m),
-        parked,
-        empty(n),
+        call=clear(1),
+        vertex=clear(steps, n),
+        edge=clear(steps, m),
+        only=clear(steps, 2),
+        closed_from=clear(n, 2),
+        seen=clear(steps, n),
+        mark=clear(steps, n),
+        value=blank(steps, n),
+        link=blank(steps, n),
+        bucket=blank(2 * horizon + 2),
+        late=blank(n),
+        used=clear(counted, n),
+        used_edge=clear(counted, m),
+        parked=np.full(n, FOREVER, dtype=np.int32),
+        row=blank(n),
     )
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from reflexarc.fleet.cbs.bounded_path import bounded_path
 from reflexarc.fleet.cbs.corridor import Corridors
-from reflexarc.fleet.cbs.lowlevel import cheapest_path
+from reflexarc.fleet.cbs.lowlevel import cheapest_path, cheapest_paths
 from reflexarc.fleet.cbs.mutex import relation
-from reflexarc.fleet.cbs.tables import FOREVER, TOO_SHORT, VERTEX, make_scratch, net_of
+from reflexarc.fleet.cbs.tables import FOREVER, NO_CONSTRAINTS, TOO_SHORT, VERTEX, make_scratch, net_of
 from reflexarc.fleet.graph import steps_to
 from reflexarc.fleet.instances import Instance
 from reflexarc.fleet.plan import Clock
@@ -53,13 +53,28 @@ class OutOfTime(Exception):
 class Team:
     """What all nodes of a search share."""
 
-    def __init__(self, instance: Instance, time_limit: float, clock: Clock = time.perf_counter) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        time_limit: float,
+        clock: Clock = time.perf_counter,
+        others: bool = False,
+    ) -> None:
+        """Make the tables of the searches.
+
+        Args:
+            instance: every edge takes one step.
+            time_limit: [s]
+            clock: of the limit.
+            others: plans with a bound will be asked for, which count the other agents.
+        """
         self.instance = instance
         self.starts, self.goals = instance.starts, instance.goals
         self.steps = steps_to(instance.graph, instance.goals)
         self.net = net_of(instance.graph)
         longest = max(int(self.steps[a, s]) for a, s in enumerate(self.starts))
-        self.scratch = make_scratch(instance.graph, 2 * longest + 48)
+        self.others = others
+        self.scratch = make_scratch(instance.graph, longest + longest // 4 + 16, others)
         self.corridors = Corridors(instance.graph)
         self.clock, self.deadline = clock, clock() + time_limit
         self.relations: dict[tuple[int, int], tuple[int, np.ndarray, np.ndarray]] = {}
@@ -114,6 +129,20 @@ class Team:
                 return None
             return Route(path, int(lower), None if weight else tuple(mdd))
 
+    def plan_all(self) -> tuple[list[Route], tuple[np.ndarray, np.ndarray]] | None:
+        """Return a cheapest plan of every agent without constraints, and their matrix; None if one has none."""
+        count = len(self.starts)
+        self.planned += count
+        longest = max(int(self.steps[a, s]) for a, s in enumerate(self.starts))
+        paths, costs = np.zeros((count, longest + 1), np.int32), np.full(count, -1, dtype=np.int32)
+        starts, goals = np.array(self.starts, dtype=np.int32), np.array(self.goals, dtype=np.int32)
+        found = cheapest_paths(
+            starts, goals, self.steps, NO_CONSTRAINTS, paths, costs, self.net, self.scratch
+        )
+        if len(found) < count:
+            return None
+        return [Route(path, len(path) - 1, tuple(mdd)) for *mdd, path in found], (paths, costs)
+
     @property
     def horizon(self) -> int:
         """Longest search that the tables hold, in steps."""
@@ -122,7 +151,7 @@ class Team:
     def lengthen(self, horizon: int) -> None:
         """Make the tables longer."""
         self.check_time()
-        self.scratch = make_scratch(self.instance.graph, horizon)
+        self.scratch = make_scratch(self.instance.graph, horizon, self.others)
 
     def away(self, vertex: int) -> np.ndarray:
         """Return the steps to `vertex` from every vertex, shape (n,)."""
