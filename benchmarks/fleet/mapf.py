@@ -269,7 +269,7 @@ def _beside_textbook(
 
 
 def _timed_cbs(instance: Instance, limit: float) -> tuple[float, float]:
-    """Return cost and processor seconds of ours, the median of `REPEATS`: the first of some milliseconds fills caches."""
+    """Return cost and processor seconds of ours, the median of `REPEATS`; the first fills caches."""
     taken = []
     for _ in range(REPEATS):
         began = time.process_time()
