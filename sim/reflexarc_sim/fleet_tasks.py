@@ -104,6 +104,8 @@ class FleetTasks:
         self.left = dict.fromkeys(self.names, scenario.missions.count)
         self.open: dict[str, Delivery] = {}
         self.deliveries: list[Delivery] = []
+        self.refused: dict[str, str] = {}
+        """Why the last goal drawn for a robot was refused; gone with its next one."""
 
     def start_poses(self) -> Array:
         """Return x, y, yaw of each robot at the start, looking towards its lane, shape (n, 3). [m, m, rad]"""
@@ -147,9 +149,14 @@ class FleetTasks:
             goal = self._draw(name)
             if goal is None:
                 return
+            try:
+                fleet.send(name, goal, now)
+            except ConfigError as error:  # another one is drawn next time
+                self.refused[name] = str(error)
+                return
+            self.refused.pop(name, None)
             number = self.missions.count - self.left[name]
             self.left[name] -= 1
-            fleet.send(name, goal, now)
             self.open[name] = Delivery(name, number, goal, now, math.nan)
 
     def _draw(self, name: str) -> int | None:

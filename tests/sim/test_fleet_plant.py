@@ -162,3 +162,20 @@ def test_a_roadmap_of_ones_own_is_read_and_checked(tmp_path):
     path.write_text("bays: [1]\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="no roadmap with bays"):
         load_lanes(path)
+
+
+def test_a_goal_that_is_refused_costs_a_robot_its_turn_and_nothing_else(monkeypatch):
+    tasks = FleetTasks(load_scenario("fleet_delivery", BASE), 0)
+    places = dict(zip(tasks.names, tasks.start_poses()[:, :2], strict=True))
+    tasks.update(0.0, places)
+    first, second = tasks.names
+    taken, left = tasks.fleet.goal(first), tasks.left[second]
+    tasks.left[second] += 1
+    del tasks.open[second]  # it asks for the next one
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "_draw", lambda name: taken)
+        tasks.update(0.1, places)
+        assert second not in tasks.open and tasks.left[second] == left + 1
+        assert first in tasks.refused[second]
+    tasks.update(0.2, places)
+    assert second in tasks.open and tasks.left[second] == left and not tasks.refused

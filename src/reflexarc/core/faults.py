@@ -354,6 +354,15 @@ FAULTS: tuple[Fault, ...] = (
         "tests/ros/test_fleet_live.py::test_a_robot_whose_odometry_cannot_be_right_makes_no_progress",
     ),
     Fault(
+        "goal_refused",
+        _FLEET,
+        "a goal drawn for a robot is another's, too near to a robot that stands, or no vertex",
+        0.1,
+        "the robot stands and another goal is drawn in the next turn; diagnostics name the reason",
+        "the next goal that is taken",
+        "tests/sim/test_fleet_plant.py::test_a_goal_that_is_refused_costs_a_robot_its_turn_and_nothing_else",
+    ),
+    Fault(
         "robot_lost",
         _FLEET,
         "no odometry of a robot for lost_s",

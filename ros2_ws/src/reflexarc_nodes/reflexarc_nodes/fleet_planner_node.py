@@ -165,6 +165,7 @@ class FleetPlannerNode(NodeParts, Node):
         warnings += [f"robot_lost: {', '.join(lost)}"] if lost else []
         warnings += [f"progress_stale: {', '.join(stale)}"] if stale else []
         warnings += [f"progress_refused: {', '.join(refused)}"] if refused else []
+        warnings += [f"goal_refused: {'; '.join(self.tasks.refused.values())}"] if self.tasks.refused else []
         return Health.judge(
             [self.problem] if self.problem else [], self.figures.counters(), warnings=warnings
         )
