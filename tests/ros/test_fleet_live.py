@@ -7,6 +7,7 @@ Judged in plant time and by meaning, never by the wall clock.
 
 import json
 import math
+import signal
 import time
 
 import numpy as np
@@ -192,6 +193,28 @@ def test_a_silent_robot_is_stale_then_lost_and_the_others_go_on(fleet):
     )
     events = (fleet.folder / "out" / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert any(json.loads(line)["kind"] == "fleet_lost" for line in events)
+
+
+def test_a_planner_that_stood_still_gives_nobody_up_for_it(fleet):
+    """Its process is halted for longer than `lost_s`, and wakes before anybody has spoken again."""
+    from reflexarc_msgs.msg import FleetProgress
+
+    told = Told(fleet)
+    fleet.start(
+        "fleet_planner_node", "planner", out_dir=fleet.folder / "out", exit_when_done=False, lost_s=4.0
+    )
+    told.until(lambda: told.states() and told.states()[0] == FleetProgress.UNDER_WAY, "goals")
+    planner = fleet.graph.processes["planner"]
+    planner.send_signal(signal.SIGSTOP)
+    time.sleep(6.0)
+    planner.send_signal(signal.SIGCONT)
+    time.sleep(1.0)
+    heard = len(told.probe.messages["/fleet_progress"])
+    told.until(lambda: len(told.probe.messages["/fleet_progress"]) > heard + 2, "it goes on")
+    assert FleetProgress.LOST not in told.states()
+    assert planner.poll() is None
+    events = (fleet.folder / "out" / "events.jsonl").read_text(encoding="utf-8")
+    assert "fleet_lost" not in events
 
 
 def test_a_robot_whose_odometry_cannot_be_right_makes_no_progress(fleet):

@@ -365,7 +365,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "robot_lost",
         _FLEET,
-        "no odometry of a robot for lost_s",
+        "no odometry of a robot for lost_s, in which the planner itself ran",
         10.0 + 0.1,
         "its last place is an obstacle, the others are planned round it; who has no way stands and is reported",
         "start the run again",

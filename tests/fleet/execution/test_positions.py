@@ -54,6 +54,14 @@ def test_a_place_far_off_is_good_once_the_robot_can_have_driven_there(positions)
     assert positions.take("a", 1.0 + needs + 0.01, far, 1.0 + needs)
 
 
+def test_nobody_is_lost_for_the_time_in_which_nobody_listened(positions):
+    assert positions.lost(30.0) == ["a", "b"]
+    positions.listen_anew(30.0)
+    assert positions.lost(30.0 + LOST) == [] and positions.stale(30.0) == ["a", "b"]
+    assert positions.take("a", 30.1, np.zeros(2), 30.1)
+    assert positions.lost(30.2 + LOST) == ["b"]
+
+
 def test_silence_is_stale_and_then_lost():
     positions = Positions(NAMES, SPEED, STALE, LOST)
     assert positions.missing() == ["a", "b"]

@@ -4,7 +4,8 @@
 A robot's permission is its route: it ends where the robot may go, and grows as the others make way. So a planner that
 falls silent stops the fleet by itself: every robot drives to the end of what it was permitted, at most one vertex
 farther than `fleet.ahead_m`, and waits there. A robot whose odometry is old makes no progress, so nothing is permitted
-to those who wait for it; after `lost_s` it is given up and the others go round it. Odometry that cannot be right is not
+to those who wait for it; after `lost_s` it is given up and the others go round it. Time in which the planner itself did
+not run is nobody's silence. Odometry that cannot be right is not
 taken (`reflexarc.fleet.execution.positions`).
 
 Goals come from the scenario (`tasks`), or else by the action `fleet_goal`.
@@ -102,7 +103,7 @@ class FleetPlannerNode(NodeParts, Node):
             self.keepouts[-1].publish(keepouts)
             listen(self, "odom", lambda m, n=name: self._odometry(n, m), under=name)
             listen(self, "contact_events", lambda m, n=name: self._contact(n, m), every=True, under=name)
-        self.shown = -math.inf
+        self.shown, self.looked = -math.inf, math.inf
         self.started = time.monotonic()
 
     def run(self, stop: Stop) -> int:
@@ -129,7 +130,12 @@ class FleetPlannerNode(NodeParts, Node):
             if time.monotonic() - self.started > self.params.start_timeout_s:
                 self.problem = f"node_killed: no odometry of {', '.join(missing)} has ever arrived"
             return
-        now = self.time.now()
+        now, steady = self.time.now(), time.monotonic()
+        if (
+            steady - self.looked > 0.5 * self.params.lost_s
+        ):  # this process stood still, perhaps with the whole machine
+            self.positions.listen_anew(now)
+        self.looked = steady
         if now <= self.now:
             return  # time stands still
         self.now = now

@@ -31,6 +31,7 @@ class Positions:
         """
         self._names, self._speed, self._stale, self._lost = tuple(names), speed, stale, lost
         self._known: dict[str, tuple[float, Array]] = {}
+        self._listening_since = -math.inf
         self.refused: dict[str, str] = {}
         """Why the last word of a robot was refused; gone with its next good one."""
 
@@ -43,6 +44,10 @@ class Positions:
         self.refused.pop(name, None)
         self._known[name] = stamp, np.array(place, dtype=np.float64)
         return True
+
+    def listen_anew(self, now: float) -> None:
+        """Count nobody's silence before time `now` [s]: whoever asks did not run, and could not have heard anybody."""
+        self._listening_since = now
 
     def fresh(self, now: float) -> dict[str, Array]:
         """Return the places that count as progress at time `now` [s]."""
@@ -59,7 +64,8 @@ class Positions:
 
     def lost(self, now: float) -> list[str]:
         """Return the robots that are to be given up at time `now` [s]."""
-        return [n for n in self._names if n in self._known and now - self._known[n][0] > self._lost]
+        since = {n: max(stamp, self._listening_since) for n, (stamp, _) in self._known.items()}
+        return [n for n in self._names if n in since and now - since[n] > self._lost]
 
     def _wrong(self, name: str, stamp: float, place: Array, now: float) -> str:
         if not (math.isfinite(stamp) and np.isfinite(place).all()):
