@@ -39,7 +39,7 @@ TARGETS = {"easy": 2.0, "medium": 4.0, "hard": 8.0}
 """Steps of a problem: the largest distance, 17, over 8, 4 and 2."""
 AGENTS = (5, 10, 20)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-PROBLEMS, PEER_PROBLEMS = 50, 10
+PROBLEMS, PEER_PROBLEMS = 50, 3
 TIME_LIMIT = 5.0
 """Of ours and of every peer, processor time on one thread. [s]"""
 PUBLISHED = {

@@ -21,7 +21,7 @@ VERBS = {
     "scenarios": "list the scenarios, or print one with all its keys",
     "economics": "dollars per run: statement, comparison, break-even, tornado",
     "reach": "density of reachable states, risk of a box, plans under a risk limit",
-    "train": "learn a barrier from recorded transitions, or a density or a fleet's policies from a simulator",
+    "train": "learn a barrier from recorded transitions, or a density, a fleet's policies or a reflex from a simulator",
     "certify": "make and recompute certificates of learned barriers",
     "plan": "plan a fleet: multi-agent path finding, and judge plans",
     "bench": "run a study of benchmarks/ and print its headline figures",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SYSTEM_OR_DATA`, `train density RECIPE` and `train fleet RECIPE`: learn offline."""
+"""`reflexarc train barrier SYSTEM_OR_DATA`, `train density|fleet|reflex RECIPE`: learn offline or in a simulation."""
 
 import argparse
 import json
@@ -28,8 +28,12 @@ fleet: learn goal-conditioned policies with critics of distance and cost, for ro
   RECIPE.yaml   a domain (`point`: a map, or `delivery`), `training` and `constrained` (what stage 2 changes); a
                 seed may be added with --seed
 
-The folder --out receives barrier.safetensors, density.safetensors, or unconstrained.safetensors and
-constrained.safetensors (fleet), and recipe.yaml and log.csv. A training that was
+reflex: learn a safety critic, a recovery policy and a task policy while they drive. SOURCE is
+
+  RECIPE.yaml   `problem` (navigation1 or navigation2), `method` and `training`; a seed may be added with --seed
+
+The folder --out receives barrier.safetensors, density.safetensors, unconstrained.safetensors and
+constrained.safetensors (fleet), or reflex.safetensors, and recipe.yaml and log.csv. A training that was
 stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
@@ -40,10 +44,11 @@ examples:
   reflexarc train barrier models/barriers/boat/recipe.yaml --out runs/boat_again
   reflexarc train density models/double_pendulum/density.yaml --out runs/double_pendulum
   reflexarc train fleet models/fleet/center_dot/recipe.yaml --seed 1 --out runs/center_dot_1
+  reflexarc train reflex models/reflex/navigation2/recipe.yaml --out runs/navigation2
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier", "density", "fleet")
+PARTS = ("barrier", "density", "fleet", "reflex")
 BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
@@ -52,13 +57,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb's options."""
     parser = subparsers.add_parser(
         "train",
-        help="learn a barrier from recorded transitions, or a density or a fleet's policies from a simulator",
+        help="learn a barrier from recorded transitions, or a density, a fleet's policies or a reflex from a simulator",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier, density or fleet")
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier, density, fleet or reflex")
     parser.add_argument("source", metavar="SOURCE", help="what to learn from, see above")
     parser.add_argument("--learner", metavar="NAME", help="vocbf (default), published, fisor, bc, ...")
     parser.add_argument("--seed", type=int, help="seed of weights and batches (default: 0)")
@@ -79,27 +84,48 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    return {"barrier": _barrier, "density": _density, "fleet": _fleet}[args.part](args)
+    return {"barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex}[args.part](args)
 
 
 def _fleet(args: argparse.Namespace) -> int:
     from reflexarc.fleet.gcrl.recipe import STAGES, train  # noqa: PLC0415 - needs JAX, lazy
 
-    given = [f"--{n.replace('_', '-')}" for n in BARRIER_ONLY if n != "seed" and getattr(args, n) is not None]
-    if given:
-        raise ConfigError(
-            f"{', '.join(given)}: of `train barrier`; a fleet's recipe says everything, only --seed, --out and --quiet "
-            "may be added"
-        )
-    source = Path(args.source)
-    name = source.parent.name if source.stem == "recipe" else source.stem
-    out = args.out or Path("runs") / "train" / f"{name}_fleet"
+    source, name, out = _of_a_recipe(args, "a fleet's", "_fleet")
     started = time.perf_counter()
     with _Display(f"{name} fleet", args.quiet) as display:
         recipe = train(source, out, display.update, args.seed)
     files = " and ".join(f"{stage}.safetensors" for stage in STAGES)
     print(f"{out}: {files}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
     return 0
+
+
+def _reflex(args: argparse.Namespace) -> int:
+    from reflexarc.reflex.recipe import WEIGHTS, train  # noqa: PLC0415 - needs JAX, lazy
+
+    source, name, out = _of_a_recipe(args, "a reflex's", "_reflex")
+    started = time.perf_counter()
+    with _Display(f"{name} reflex", args.quiet) as display:
+        recipe, agent = train(source, out, display.update, args.seed)
+    print(f"{out / WEIGHTS}: {recipe.method}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
+    totals = agent.recipe["totals"]
+    print(
+        f"  while learning {totals['reached']} episodes reached the goal and {totals['failed']} failed, of "
+        f"{totals['over']}; threshold of risk to deploy with: {agent.shield.threshold:.3g}"
+    )
+    return 0
+
+
+def _of_a_recipe(args: argparse.Namespace, whose: str, suffix: str) -> tuple[Path, str, Path]:
+    """Return recipe, name and folder of a training whose recipe says everything but the seed."""
+    given = [f"--{n.replace('_', '-')}" for n in BARRIER_ONLY if n != "seed" and getattr(args, n) is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: of `train barrier`; {whose} recipe says everything, only --seed, --out and --quiet "
+            "may be added"
+        )
+    source = Path(args.source)
+    name = source.parent.name if source.stem == "recipe" else source.stem
+    return source, name, args.out or Path("runs") / "train" / f"{name}{suffix}"
 
 
 def _density(args: argparse.Namespace) -> int:
@@ -129,7 +155,7 @@ def _density(args: argparse.Namespace) -> int:
 def _barrier(args: argparse.Namespace) -> int:
     from reflexarc.barrier.learn.dataset import data_hash, save_dataset  # noqa: PLC0415 - needs JAX, lazy
     from reflexarc.barrier.learn.learner import LEARNERS, learner  # noqa: PLC0415
-    from reflexarc.core.training import Checkpoint  # noqa: PLC0415
+    from reflexarc.core.training import Checkpoint, write_log  # noqa: PLC0415
 
     recipe = _recipe(args)
     name = recipe["learner"]
@@ -153,7 +179,7 @@ def _barrier(args: argparse.Namespace) -> int:
     barrier = _with_data(learned.barrier, recipe, digest)
     sha = barrier.save(out / "barrier.safetensors")
     _write_recipe(out / "recipe.yaml", recipe, digest)
-    _write_log(out / "log.csv", learned.log)
+    write_log(out / "log.csv", learned.log)
     checkpoint.path.unlink(missing_ok=True)
     print(f"{out / 'barrier.safetensors'}: {len(data)} transitions, {time.perf_counter() - started:.0f} s")
     print(f"  sha256 {sha}, delta {barrier.delta:.4g}; `reflexarc certify barrier` makes its certificate")
@@ -242,12 +268,6 @@ def _write_recipe(path: Path, recipe: Mapping[str, Any], digest: str) -> None:
         kept["data"] = Path(kept["data"]).name
     text = yaml.safe_dump({**kept, "data_sha256": digest}, sort_keys=False)
     path.write_text("# SPDX-License-Identifier: Apache-2.0\n" + text, encoding="utf-8")
-
-
-def _write_log(path: Path, log: list[dict[str, float]]) -> None:
-    names = list(log[0]) if log else ["step"]
-    lines = [",".join(names), *(",".join(f"{row[name]:.6g}" for name in names) for row in log)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 class _Display:

@@ -6,7 +6,7 @@ with the very same weights.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,3 +120,10 @@ def fit(
             checkpoint.write(state, done, log)
             written = done
     return state, log
+
+
+def write_log(path: Path, log: Sequence[Mapping[str, Any]]) -> None:
+    """Write a training's log as a table with commas, its columns named by the first row."""
+    names = list(log[0]) if log else ["step"]
+    rows = [",".join(names), *(",".join(f"{row[name]:.6g}" for name in names) for row in log)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")

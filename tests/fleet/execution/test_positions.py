@@ -59,7 +59,7 @@ def test_nobody_is_lost_for_the_time_in_which_nobody_listened(positions):
     positions.listen_anew(30.0)
     assert positions.lost(30.0 + LOST) == [] and positions.stale(30.0) == ["a", "b"]
     assert positions.take("a", 30.1, np.zeros(2), 30.1)
-    assert positions.lost(30.2 + LOST) == ["b"]
+    assert positions.lost(30.05 + LOST) == ["b"]
 
 
 def test_silence_is_stale_and_then_lost():

@@ -5,7 +5,6 @@ The file is safetensors; its metadata say what domain and training it is of, so 
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,11 +14,9 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from reflexarc.core.errors import ModelError
 from reflexarc.core.types import Array
+from reflexarc.core.weights import read_weights, save_weights, with_weights
 from reflexarc.fleet.gcrl.domain import Domain
 from reflexarc.fleet.gcrl.networks import Networks, act, cost_atoms, distance_atoms, logits
 
@@ -129,10 +126,7 @@ class Agent:
 
     def save(self, path: Path) -> str:
         """Write the weights and return the file's SHA-256."""
-        leaves = jax.tree.leaves(eqx.filter(self.networks, eqx.is_array))
-        tensors = {f"{k:02d}": np.asarray(leaf) for k, leaf in enumerate(leaves)}
-        save_file(tensors, path, metadata={"format": FORMAT, "recipe": json.dumps(dict(self.recipe))})
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return save_weights(path, FORMAT, self.networks, self.recipe)
 
 
 def load_agent(path: Path) -> Agent:
@@ -143,23 +137,8 @@ def load_agent(path: Path) -> Agent:
     """
     from reflexarc.fleet.gcrl.recipe import Recipe, domain_of  # noqa: PLC0415 - a recipe knows all domains
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = [file.get_tensor(name) for name in sorted(file.keys())]
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as weights ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise ModelError(f"{path}: expected format {FORMAT!r}, found {metadata.get('format')!r}")
-    content = json.loads(metadata["recipe"])
+    content, arrays = read_weights(path, FORMAT)
     recipe = Recipe.from_content({k: v for k, v in content.items() if k != "stage"}, str(path))
     domain, t = domain_of(recipe), recipe.training
     like = Networks(domain.feature_size, domain.action_size, t.width, t.members, jax.random.key(0), t.bins)
-    weights, static = eqx.partition(like, eqx.is_array)
-    leaves, structure = jax.tree.flatten(weights)
-    if [x.shape for x in leaves] != [x.shape for x in tensors]:
-        raise ModelError(f"{path}: the weights do not fit the networks that the recipe describes")
-    if not all(np.isfinite(x).all() for x in tensors):
-        raise ModelError(f"{path}: weights that are not finite; the file was not loaded")
-    networks = eqx.combine(jax.tree.unflatten(structure, [jax.numpy.asarray(x) for x in tensors]), static)
-    return Agent(domain, networks, content)
+    return Agent(domain, with_weights(path, like, arrays), content)

@@ -15,7 +15,7 @@ import yaml
 
 from reflexarc.core.config import from_mapping, quantity, read_yaml
 from reflexarc.core.errors import ConfigError
-from reflexarc.core.training import Checkpoint
+from reflexarc.core.training import Checkpoint, write_log
 from reflexarc.fleet.gcrl.delivery import delivery_domain
 from reflexarc.fleet.gcrl.domain import Domain
 from reflexarc.fleet.gcrl.learner import Progress, Training, learn
@@ -168,7 +168,5 @@ def train(path: Path, out: Path, progress: Progress | None = None, seed: int | N
         (out / f"{stage}.log.json").unlink(missing_ok=True)
     text = yaml.safe_dump(content, sort_keys=False)
     (out / RECIPE).write_text("# SPDX-License-Identifier: Apache-2.0\n" + text, encoding="utf-8")
-    names = list(logs[0]) if logs else ["stage"]
-    rows = [",".join(names), *(",".join(f"{row[name]:.6g}" for name in names) for row in logs)]
-    (out / LOG).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_log(out / LOG, logs)
     return recipe

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was learned, as a file: policies, critic and recipe, and in the recipe the shield to use them with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from reflexarc.core.errors import ModelError
+from reflexarc.core.weights import read_weights, save_weights, with_weights
+from reflexarc.reflex.loop import Shield
+from reflexarc.reflex.networks import Networks
+
+FORMAT = "reflexarc-reflex-1"
+
+
+@dataclass(frozen=True, eq=False)
+class ReflexAgent:
+    """Networks with the shield to use them with."""
+
+    networks: Networks
+    shield: Shield
+    recipe: Mapping[str, Any]
+
+    def save(self, path: Path) -> str:
+        """Write the file and return its SHA-256."""
+        shield = {name: float(value) for name, value in self.shield._asdict().items()}
+        return save_weights(path, FORMAT, self.networks, {**self.recipe, "shield": shield})
+
+
+def load_reflex_agent(path: Path) -> ReflexAgent:
+    """Read a file that `ReflexAgent.save` wrote.
+
+    Raises:
+        ModelError: the file is missing, damaged, of another kind, or holds weights that are not finite.
+    """
+    recipe, arrays = read_weights(path, FORMAT)
+    try:
+        shield = Shield(**recipe.pop("shield"))
+        t = recipe["training"]
+        like = Networks(2, 2, int(t["width"]), int(t["members"]), jax.random.key(0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its recipe does not describe networks and shield ({error!r})") from error
+    return ReflexAgent(with_weights(path, like, arrays), shield, recipe)
