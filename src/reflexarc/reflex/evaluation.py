@@ -70,46 +70,6 @@ def calibrated(
     return controlled_threshold(GRID, np.array(failed), alpha)
 
 
-def recoverable(problem: Navigation, networks: Networks, alpha: float, count: int, seed: int) -> float:
-    """Return the largest threshold at which the recovery still averts what an action leads to, but for a share `alpha`.
-
-    The actions are probes: held until the critic refuses them, then the recovery acts. Needs no task policy, so it can
-    be asked before anything is driven. Probes that fail although the recovery acts at once do not count.
-    """
-    rng = np.random.default_rng(seed)
-    places, actions = problem.probes(count, rng)
-    out = ~np.asarray(problem.failed(places))
-    failed = np.asarray(
-        _averted(problem, networks, jnp.asarray(np.append(-1.0, GRID), jnp.float32),
-                 jnp.asarray(places[out], jnp.float32), jnp.asarray(actions[out], jnp.float32), jax.random.key(seed))
-    )  # fmt: skip
-    return controlled_threshold(GRID, failed[1:, ~failed[0]], alpha)
-
-
-@eqx.filter_jit
-def _averted(
-    problem: Navigation, networks: Networks, thresholds: Any, places: Any, actions: Any, key: Any
-) -> Any:
-    """Return whether each probe failed under each threshold, shape (k, n)."""
-
-    def one(threshold: Any) -> Any:
-        def step(carry: Any, k: Any) -> tuple[Any, None]:
-            s, refused, failed = carry
-            seen = problem.features(s)
-            refused = refused | (risk_of(networks.risk, seen, actions) > threshold)
-            action = jnp.where(refused[:, None], greedy(networks.recovery, seen), actions)
-            noise = jax.random.normal(jax.random.fold_in(key, k), s.shape)
-            moved = problem.move(s, action, noise)
-            s = jnp.where(failed[:, None], s, moved)
-            return (s, refused, failed | problem.failed(s)), None
-
-        none = jnp.zeros(len(places), bool)
-        steps = jnp.arange(AHEAD * problem.length)
-        return jax.lax.scan(step, (places, none, none), steps)[0][2]
-
-    return jax.lax.map(one, thresholds)
-
-
 def critic_reliability(problem: Navigation, networks: Networks, count: int, seed: int) -> Reliability:
     """Return how the critic's risk of probes compares with gamma^t of the failures that follow under the task's policy.
 

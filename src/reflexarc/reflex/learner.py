@@ -47,8 +47,6 @@ class Learned(NamedTuple):
     """What one seed led to."""
 
     networks: Networks
-    threshold: float
-    """Of the shield while it drove."""
     totals: dict[str, int]
     """Episodes that failed, that reached the goal, that ended; reflexes."""
 
@@ -114,7 +112,6 @@ def learn(
     seeds: Sequence[int],
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
-    calibrate: Callable[[Networks, int], float] | None = None,
 ) -> tuple[list[Learned], list[dict[str, float]]]:
     """Train once per seed, all side by side, and return what was learned and the log of their sums and means.
 
@@ -127,7 +124,6 @@ def learn(
         seeds: of weights, probes, episodes and batches.
         progress: told after each chunk.
         checkpoint: gone on from if it exists.
-        calibrate: gives a seed's threshold from its pre-trained networks; None for the shield's own.
     """
     started = [_started(problem, t, seed) for seed in seeds]
     state = jax.tree.map(lambda *x: jnp.stack(x), *(s for s, _, _ in started))
@@ -149,13 +145,22 @@ def learn(
 
         return step
 
-    def update(learned: Any, memory: Memory, threshold: Any, key: Any, task: bool) -> tuple[Any, Any]:
+    def update(learned: Any, memory: Memory, key: Any, task: bool) -> tuple[Any, Any]:
         a, b, c = jax.random.split(key, 3)
         own = drawn(memory, t.probes, a, t.batch, True) if task else None
         every = drawn(memory, t.probes, b, t.batch, False)
         z = jax.random.normal(c, (4, t.batch, 2))
         gradient, figures = jax.grad(_loss, has_aux=True)(
-            learned["online"], learned["target"], whole, unflatten, problem, t, threshold, own, every, z
+            learned["online"],
+            learned["target"],
+            whole,
+            unflatten,
+            problem,
+            t,
+            shield.threshold,
+            own,
+            every,
+            z,
         )
         change, optimiser = adam.update(gradient, learned["optimiser"])
         online = learned["online"] + change
@@ -163,21 +168,21 @@ def learn(
         return {"online": online, "target": target, "optimiser": optimiser}, figures
 
     def before(state: Any, key: Any) -> tuple[Any, Any]:
-        learned, figures = update(state["learned"], state["memory"], state["threshold"], key, False)
+        learned, figures = update(state["learned"], state["memory"], key, False)
         return {**state, "learned": learned}, figures
 
     def during(state: Any, key: Any) -> tuple[Any, Any]:
         a, b = jax.random.split(key)
-        driving, guard = whole(state["learned"]["online"]), shield._replace(threshold=state["threshold"])
+        driving = whole(state["learned"]["online"])
 
         def tick(carry: Any, key: Any) -> tuple[Any, Any]:
-            e, memory, counts = _drive(problem, driving, guard, carry[0], carry[1], t.probes, key)
+            e, memory, counts = _drive(problem, driving, shield, carry[0], carry[1], t.probes, key)
             return (e, memory), counts
 
         ticks = jax.random.split(a, problem.length)
         (e, memory), counts = jax.lax.scan(tick, (state["episodes"], state["memory"]), ticks)
         learned, losses = jax.lax.scan(
-            lambda learned, key: update(learned, memory, state["threshold"], key, True),
+            lambda learned, key: update(learned, memory, key, True),
             state["learned"], jax.random.split(b, t.updates),
         )  # fmt: skip
         counts = {name: x.sum() for name, x in counts.items()}
@@ -185,20 +190,14 @@ def learn(
         state = {**state, "learned": learned, "memory": memory, "episodes": e, "totals": totals}
         return state, counts | jax.tree.map(lambda x: x.mean(), losses)
 
-    state["threshold"] = jnp.full(len(seeds), shield.threshold, dtype=jnp.float32)
     if t.pretraining:
         steps = max(t.pretraining, 1)
         state, _ = fit(state, each(before), steps, _PRETRAINING, _named(progress, "pretraining"), None, 500)
-    if calibrate is not None:
-        online = state["learned"]["online"]
-        found = [calibrate(whole(online[k]), seed) for k, seed in enumerate(seeds)]
-        state["threshold"] = jnp.array(found, dtype=jnp.float32)
     steps = max(1, t.episodes * problem.horizon // (problem.length * t.environments))
     state, log = fit(state, each(during), steps, 0, progress, checkpoint, _CHUNK)
     learned = [
         Learned(
             whole(state["learned"]["online"][k]),
-            float(state["threshold"][k]),
             {name: int(x[k]) for name, x in state["totals"].items()},
         )
         for k in range(len(seeds))

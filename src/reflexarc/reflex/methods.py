@@ -3,22 +3,21 @@
 
 `recovery_rl` looks at each action once, before it begins, with the published threshold and the task policy in the
 backup, as its code does. `bresa` is that with the critic at control rate, which is all that the paper says. `ours`
-adds what the paper leaves to the user's hand: thresholds from wanted rates of failure, the shielded policy in the
-backup, and a reflex that is not taken back at once. `sac` and `sac_lagrangian` have no reflex.
+adds what the paper leaves to the user's hand: a threshold to deploy with from a wanted rate of failures, and a reflex
+that is not taken back at once. `sac` and `sac_lagrangian` have no reflex.
 """
 
 from dataclasses import dataclass, replace
 
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.training import Checkpoint
-from reflexarc.reflex.evaluation import calibrated, recoverable
+from reflexarc.reflex.evaluation import calibrated
 from reflexarc.reflex.learner import Learned, Progress, Training, learn
 from reflexarc.reflex.loop import Shield
 from reflexarc.reflex.navigation import Navigation
-from reflexarc.reflex.networks import Networks
 
-PROBES, EPISODES = 2000, 1000
-"""Probes and episodes per threshold that calibrations take."""
+EPISODES = 1000
+"""Per threshold of a calibration."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Method:
     dwell: bool = False
     """A recovery is kept for one decision."""
     calibrate: bool = False
-    """Thresholds from `alpha` instead of the published one."""
+    """The threshold to deploy with follows from `alpha`; else it is the published one."""
 
 
 METHODS = {
@@ -43,8 +42,8 @@ METHODS = {
     "recovery_rl": Method("critic and recovery, once per action", every=0),
     "bresa": Method("critic at control rate", every=1),
     "ours": Method(
-        "critic at control rate, calibrated, shielded backup, hysteresis and dwell",
-        every=1, bootstrap="composite", release=0.8, dwell=True, calibrate=True,
+        "critic at control rate, calibrated, hysteresis and dwell",
+        every=1, release=0.8, dwell=True, calibrate=True,
     ),
 }  # fmt: skip
 
@@ -60,16 +59,11 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-def shield_of(m: Method, problem: Navigation, threshold: float | None = None) -> Shield:
-    """Return the method's shield with a threshold, by default the published one."""
+def shield_of(m: Method, problem: Navigation) -> Shield:
+    """Return the method's shield with the published threshold."""
     if m.every is None:
         return Shield()
-    return Shield(
-        problem.threshold if threshold is None else threshold,
-        m.every or problem.length,
-        problem.length if m.dwell else 1,
-        m.release,
-    )
+    return Shield(problem.threshold, m.every or problem.length, problem.length if m.dwell else 1, m.release)
 
 
 def train_method(
@@ -88,22 +82,19 @@ def train_method(
         problem: where.
         t: parameters; the method's bootstrap and multiplier replace theirs.
         seeds: of everything random.
-        alpha: wanted rate of failure, for thresholds while it drives and when it is deployed.
+        alpha: wanted rate of failed episodes when it is deployed.
         progress: told after each chunk.
         checkpoint: gone on from if it exists.
     """
-
-    def threshold(networks: Networks, seed: int) -> float:
-        return recoverable(problem, networks, alpha, PROBES, seed + 1)
-
     training = replace(t, bootstrap=m.bootstrap, limit=problem.threshold if m.lagrangian else None)
-    calibrate = threshold if m.calibrate else None
-    learned, log = learn(problem, training, shield_of(m, problem), seeds, progress, checkpoint, calibrate)
+    shield = shield_of(m, problem)
+    learned, log = learn(problem, training, shield, seeds, progress, checkpoint)
     out = []
     for one, seed in zip(learned, seeds, strict=True):
-        deployed = shield_of(m, problem)
-        if m.calibrate:
-            found = calibrated(problem, one.networks, deployed, alpha, EPISODES, seed + 2)
-            deployed = deployed._replace(threshold=found)
-        out.append((one, deployed))
+        found = (
+            calibrated(problem, one.networks, shield, alpha, EPISODES, seed + 1)
+            if m.calibrate
+            else shield.threshold
+        )
+        out.append((one, shield._replace(threshold=found)))
     return out, log

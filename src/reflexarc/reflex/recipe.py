@@ -32,7 +32,7 @@ class Recipe:
     hold: int = quantity(1, low=1, high=20, doc="published steps of one decision")
     control: int = quantity(10, low=1, high=100, doc="control steps of one published step")
     alpha: float = quantity(
-        0.01, low=1e-4, high=0.5, doc="wanted rate of failures, where thresholds are calibrated"
+        0.01, low=1e-4, high=0.5, doc="wanted rate of failed episodes, where the threshold is calibrated"
     )
     training: Training = dataclasses.field(default_factory=Training)
 
