@@ -3,6 +3,7 @@
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from reflexarc.cli.__main__ import main
+from reflexarc.core.config import from_mapping, read_yaml
 from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.reflex import methods
 from reflexarc.reflex.agent import ReflexAgent, load_reflex_agent
@@ -19,11 +21,12 @@ from reflexarc.reflex.evaluation import critic_reliability, judged
 from reflexarc.reflex.learner import Training, _loss, learn, probe_transitions
 from reflexarc.reflex.loop import Piece, Shield
 from reflexarc.reflex.memory import drawn, memory_of, remembered
-from reflexarc.reflex.navigation import navigation
+from reflexarc.reflex.navigation import NAVIGATION, navigation
 from reflexarc.reflex.networks import Networks, risk_of
-from reflexarc.reflex.recipe import train
+from reflexarc.reflex.recipe import Recipe, train
 
 PROBLEM = navigation("navigation2")
+MODELS = Path(__file__).resolve().parents[2] / "models" / "reflex"
 SHORT = Training(
     episodes=8,
     environments=4,
@@ -187,3 +190,12 @@ def test_options_of_other_trainings_are_refused(tmp_path, capsys):
     path.write_text(RECIPE)
     assert main(["train", "reflex", str(path), "--steps", "5"]) == 2
     assert "--steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAVIGATION)
+def test_committed_weights_do_what_their_page_says(name):
+    agent = load_reflex_agent(MODELS / name / "reflex.safetensors")
+    recipe = from_mapping(Recipe, read_yaml(MODELS / name / "recipe.yaml"), name)
+    assert {k: v for k, v in agent.recipe.items() if k != "totals"} == recipe.content()
+    f = judged(recipe.where, agent.networks, agent.shield, 200, 5)
+    assert f.success >= 0.98 and f.failure <= 0.02
