@@ -156,6 +156,15 @@ def test_a_file_holds_networks_shield_and_recipe(learned, tmp_path):
         load_reflex_agent(path)
 
 
+@pytest.mark.parametrize("wrong", [{"threshold": np.nan}, {"every": 0}, {"dwell": 0}, {"release": 1.5}])
+def test_a_shield_that_would_not_look_is_refused(wrong, tmp_path):
+    path, content = tmp_path / "reflex.safetensors", {"training": {"width": 8, "members": 2}}
+    networks = Networks(2, 2, 8, 2, jax.random.key(0))
+    ReflexAgent(networks, Shield(0.2, 1, 1, 1.0)._replace(**wrong), content).save(path)
+    with pytest.raises(ModelError, match="allowed: threshold"):
+        load_reflex_agent(path)
+
+
 def test_the_verb_trains_and_says_what_came_of_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(methods, "EPISODES", 50)
     recipe, out = tmp_path / "mine.yaml", tmp_path / "out"

@@ -34,7 +34,8 @@ def load_reflex_agent(path: Path) -> ReflexAgent:
     """Read a file that `ReflexAgent.save` wrote.
 
     Raises:
-        ModelError: the file is missing, damaged, of another kind, or holds weights that are not finite.
+        ModelError: the file is missing, damaged, of another kind, holds weights that are not finite, or a shield that
+            would never look.
     """
     recipe, arrays = read_weights(path, FORMAT)
     try:
@@ -43,4 +44,13 @@ def load_reflex_agent(path: Path) -> ReflexAgent:
         like = Networks(2, 2, int(t["width"]), int(t["members"]), jax.random.key(0))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: its recipe does not describe networks and shield ({error!r})") from error
+    if not (
+        shield.threshold >= 0.0
+        and shield.every >= 1.0
+        and shield.dwell >= 1.0
+        and 0.0 < shield.release <= 1.0
+    ):
+        raise ModelError(
+            f"{path}: {shield}; allowed: threshold >= 0, every >= 1, dwell >= 1, 0 < release <= 1; it was not loaded"
+        )
     return ReflexAgent(with_weights(path, like, arrays), shield, recipe)
