@@ -19,6 +19,8 @@ from safetensors.numpy import save_file
 from reflexarc.core.errors import ModelError
 
 FORMAT = "reflexarc-training-1"
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""Told: steps done, steps in all, figures."""
 State = Any
 """Pytree of arrays: weights, optimiser state, target networks."""
 
@@ -77,7 +79,7 @@ def fit(
     step: Callable[[State, Any, Any], tuple[State, Mapping[str, Any]]],
     steps: int,
     seed: int,
-    progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     chunk: int = 250,
 ) -> tuple[State, list[dict[str, float]]]:

@@ -14,7 +14,7 @@ Thananjeyan et al., RA-L 2021, arXiv 2010.15920, with the constants of its code 
 Haarnoja et al., ICML 2018.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,13 +26,12 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from reflexarc.core.config import quantity
-from reflexarc.core.training import Checkpoint, fit
+from reflexarc.core.training import Checkpoint, Progress, fit
 from reflexarc.reflex.loop import Episodes, Piece, Shield, control_step, fresh
 from reflexarc.reflex.memory import Memory, drawn, memory_of, remembered
 from reflexarc.reflex.navigation import LONG, Navigation
 from reflexarc.reflex.networks import Networks, risk_of, sampled
 
-Progress = Callable[[int, int, Mapping[str, float]], None]
 BOOTSTRAPS = ("task", "composite")
 COUNTS = ("failed", "reached", "over", "reflex")
 SATURATION = 1e-3
@@ -82,7 +81,7 @@ class Training:
 
 
 def probe_transitions(problem: Navigation, count: int, seed: int) -> Piece:
-    """Return the transitions of one decision each that critic and recovery are pre-trained with."""
+    """Return one decision each of `count` probes, what critic and recovery are pre-trained with; shapes (count, ...)."""
     rng = np.random.default_rng(seed)
     places, actions = (jnp.asarray(x, dtype=jnp.float32) for x in problem.probes(count, rng))
     noise = jnp.asarray(rng.standard_normal((problem.length, count, 2)), dtype=jnp.float32)
@@ -113,7 +112,7 @@ def learn(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[list[Learned], list[dict[str, float]]]:
-    """Train once per seed, all side by side, and return what was learned and the log of their sums and means.
+    """Train once per seed, all side by side, and return what was learned, and the log of means over the seeds.
 
     What a seed leads to does not depend on the others, rounding aside.
 
@@ -123,7 +122,7 @@ def learn(
         shield: how the critic is used while it drives.
         seeds: of weights, probes, episodes and batches.
         progress: told after each chunk.
-        checkpoint: gone on from if it exists.
+        checkpoint: gone on from if it exists; pre-training is not in it and is done again.
     """
     started = [_started(problem, t, seed) for seed in seeds]
     state = jax.tree.map(lambda *x: jnp.stack(x), *(s for s, _, _ in started))
@@ -191,8 +190,8 @@ def learn(
         return state, counts | jax.tree.map(lambda x: x.mean(), losses)
 
     if t.pretraining:
-        steps = max(t.pretraining, 1)
-        state, _ = fit(state, each(before), steps, _PRETRAINING, _named(progress, "pretraining"), None, 500)
+        told = _named(progress, "pretraining")
+        state, _ = fit(state, each(before), t.pretraining, _PRETRAINING, told, None, 500)
     steps = max(1, t.episodes * problem.horizon // (problem.length * t.environments))
     state, log = fit(state, each(during), steps, 0, progress, checkpoint, _CHUNK)
     learned = [
@@ -273,7 +272,7 @@ def _loss(
     then = sampled(judge.task, there, z[0])[0]
     if t.bootstrap == "composite":
         back = sampled(judge.recovery, there, z[1])[0]
-        refused = risk_of(judge.risk, there, then) > threshold
+        refused = ~(risk_of(judge.risk, there, then) <= threshold)
         then = jnp.where(refused[:, None], back, then)
     risk_gamma = (problem.gamma**problem.hold) ** every.tau
     ahead = jnp.where(every.done, 0.0, risk_gamma * risk_of(slow.risk, there, then))

@@ -10,9 +10,9 @@ that is not taken back at once. `sac` and `sac_lagrangian` have no reflex.
 from dataclasses import dataclass, replace
 
 from reflexarc.core.errors import UnknownNameError
-from reflexarc.core.training import Checkpoint
+from reflexarc.core.training import Checkpoint, Progress
 from reflexarc.reflex.evaluation import calibrated
-from reflexarc.reflex.learner import Learned, Progress, Training, learn
+from reflexarc.reflex.learner import Learned, Training, learn
 from reflexarc.reflex.loop import Shield
 from reflexarc.reflex.navigation import Navigation
 

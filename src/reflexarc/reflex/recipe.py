@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from reflexarc.core.config import from_mapping, quantity, read_yaml
-from reflexarc.core.training import Checkpoint, write_log
+from reflexarc.core.training import Checkpoint, Progress, write_log
 from reflexarc.reflex.agent import ReflexAgent
-from reflexarc.reflex.learner import Progress, Training
+from reflexarc.reflex.learner import Training
 from reflexarc.reflex.methods import METHODS, method, train_method
 from reflexarc.reflex.navigation import NAVIGATION, Navigation, navigation
 

@@ -14,7 +14,7 @@ ways around it; the critics of that actor then call every action equally bad, an
 in compiled chunks: environments, replay, self-sampling and updates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,12 @@ from jax.flatten_util import ravel_pytree
 
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import ConfigError
-from reflexarc.core.training import Checkpoint, fit
+from reflexarc.core.training import Checkpoint, Progress, fit
 from reflexarc.fleet.gcrl import replay
 from reflexarc.fleet.gcrl.categorical import cross_entropy, expectation, projected, shifted
 from reflexarc.fleet.gcrl.domain import Domain
 from reflexarc.fleet.gcrl.networks import Networks, act, cost_atoms, distance_atoms, logits
 from reflexarc.fleet.gcrl.sampling import Problems, self_sample
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
-"""Told: steps done, steps in all, figures."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import yaml
 
 from reflexarc.core.config import from_mapping, quantity, read_yaml
 from reflexarc.core.errors import ConfigError
-from reflexarc.core.training import Checkpoint, write_log
+from reflexarc.core.training import Checkpoint, Progress, write_log
 from reflexarc.fleet.gcrl.delivery import delivery_domain
 from reflexarc.fleet.gcrl.domain import Domain
-from reflexarc.fleet.gcrl.learner import Progress, Training, learn
+from reflexarc.fleet.gcrl.learner import Training, learn
 from reflexarc.fleet.gcrl.maps import MAPS
 from reflexarc.fleet.gcrl.point import point_domain
 
