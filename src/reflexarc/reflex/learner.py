@@ -81,7 +81,7 @@ class Training:
 
 
 def probe_transitions(problem: Navigation, count: int, seed: int) -> Piece:
-    """Return one decision each of `count` probes, what critic and recovery are pre-trained with; shapes (count, ...)."""
+    """Return one decision of each of `count` probes, which critic and recovery are pre-trained with."""
     rng = np.random.default_rng(seed)
     places, actions = (jnp.asarray(x, dtype=jnp.float32) for x in problem.probes(count, rng))
     noise = jnp.asarray(rng.standard_normal((problem.length, count, 2)), dtype=jnp.float32)
