@@ -43,7 +43,7 @@ train: setup ## learn what models/ holds and can simulate its own data for, into
 	  reflexarc train barrier $$recipe --out runs/train/$$(basename $$(dirname $$recipe)) || exit 1; done
 	@$(IN_ENV) for folder in models/fleet/*/seed_*; do \
 	  reflexarc train fleet $$folder/recipe.yaml --out runs/train/$${folder#models/} || exit 1; done
-	@$(IN_ENV) for folder in models/reflex/*; do \
+	@$(IN_ENV) for folder in models/reflex/*/; do \
 	  reflexarc train reflex $$folder/recipe.yaml --out runs/train/$${folder#models/} || exit 1; done
 	@$(IN_ENV) python -m reflexarc.reach.systems.train_controllers acc dint quad robot toon --out runs/train/density
 

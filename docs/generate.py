@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,9 @@ PAGES = (
     "benchmarks/barrier/README.md",
     "benchmarks/density/README.md",
     "benchmarks/fleet/README.md",
+    "benchmarks/bresa/README.md",
+    "benchmarks/assurance/README.md",
+    "docs/safety/safety_case.md",
 )
 HELP_COLUMNS = "100"
 """Width of the help texts; argparse takes it from the environment."""
@@ -93,6 +97,10 @@ def arc_keys() -> str:
     return keys_table(ArcConfig, "arc.")
 
 
+SHOWN = 4
+"""Figures of a study that are shown at once; the others open on a click."""
+
+
 def evidence() -> str:
     """Return the headline figures of every study that has results."""
     paths = sorted((ROOT / "benchmarks").glob("*/results.json"))
@@ -101,13 +109,20 @@ def evidence() -> str:
     lines = ["| study | figures of the last full run | machine, date |", "|---|---|---|"]
     for path in paths:
         results = json.loads(path.read_text(encoding="utf-8"))
-        figures = "<br>".join(
-            f"{key.replace('_', ' ')}: **{_text(v)}**" for key, v in results["headline"].items()
-        )
-        machine = results["machine"]
-        where = f"{machine['processor']}, {machine['cores']} cores, {results['date']}"
+        said = [f"{key.replace('_', ' ')}: **{_text(v)}**" for key, v in results["headline"].items()]
+        figures = "<br>".join(said[:SHOWN])
+        if rest := said[SHOWN:]:
+            figures += f"<details><summary>{len(rest)} more</summary>{'<br>'.join(rest)}</details>"
+        where = _where(results)
+        for name, part in results.get("parts", {}).items():
+            where += f"<br>{name}: {_where(part)}"
         lines.append(f"| [{path.parent.name}](benchmarks/{path.parent.name}) | {figures} | {where} |")
     return "\n".join(lines)
+
+
+def _where(run: dict[str, Any]) -> str:
+    machine = run["machine"]
+    return f"{machine['processor']}, {machine['cores']} cores, {run['date']}"
 
 
 def economics_parameters() -> str:
@@ -170,14 +185,35 @@ def fleet_tables() -> str:
     return _study_tables("fleet")
 
 
+def bresa_tables() -> str:
+    """Return the tables of the study `bresa`."""
+    return _study_tables("bresa")
+
+
+def assurance_tables() -> str:
+    """Return the tables of the study `assurance`."""
+    return _study_tables("assurance")
+
+
 def _study_tables(study: str) -> str:
     folder = ROOT / "benchmarks" / study
-    # under a name of its own: another study's module of tables may be loaded already
-    spec = importlib.util.spec_from_file_location(f"{study}_tables", folder / "tables.py")
+    return getattr(_module(folder / "tables.py"), f"{study}_tables")(folder / "results.json")
+
+
+def _safety(name: str) -> Callable[[], str]:
+    def made() -> str:
+        return _module(ROOT / "docs" / "safety" / "tables.py").TABLES[name]()
+
+    return made
+
+
+def _module(path: Path) -> ModuleType:
+    # under a name of its own: another folder's module of tables may be loaded already
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_tables", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, f"{study}_tables")(folder / "results.json")
+    return module
 
 
 def _text(value: Any) -> str:
@@ -196,6 +232,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "barrier tables": barrier_tables,
     "density tables": density_tables,
     "fleet tables": fleet_tables,
+    "bresa tables": bresa_tables,
+    "assurance tables": assurance_tables,
+    "safety hazards": _safety("safety hazards"),
+    "safety properties": _safety("safety properties"),
+    "safety requirements": _safety("safety requirements"),
+    "safety faults": _safety("safety faults"),
 }
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 from budget_peers import PEERS, run_peer
-from journal import Journal
 
+from reflexarc.cli.journal import Journal
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc.fleet.cbs.risk import risk_range, solve_risk_bounded
 from reflexarc.fleet.cbs.risk_model import RiskModel, risk_model

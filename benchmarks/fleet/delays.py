@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from figures import mean_interval
-from journal import Journal
 from mapf_data import data_folder, load
 
+from reflexarc.cli.journal import Journal
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc.fleet.cbs import solve

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from journal import Journal
 
+from reflexarc.cli.journal import Journal
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc_sim.fleet_lockstep import run_fleet
 from reflexarc_sim.scenario import Scenario, load_scenario

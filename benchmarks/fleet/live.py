@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from delivery import HEADLINE, SCENARIO, SEEDS, count, describe
-from journal import Journal
 
 from reflexarc.cli._live import require_ros
+from reflexarc.cli.journal import Journal
 from reflexarc.core.errors import LaunchError
 from reflexarc_sim.mujoco_plant.fleet_plant import stop_times
 from reflexarc_sim.scenario import Scenario, load_scenario

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from journal import Journal
 from mapf_data import PUBLISHED, data_folder, load, random_instance, reference_costs, scenarios
 from python_peers import peer_plan, peers
 from textbook import textbook_cbs
 
+from reflexarc.cli.journal import Journal
 from reflexarc.fleet.cbs import SOLVERS, compile_kernels, solve
 from reflexarc.fleet.instances import Instance
 from reflexarc.fleet.validator import validate

@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 from figures import mean_interval
-from journal import Journal
 from protocol_ours import OURS, cleaned, ours
 from protocol_published import Nodes, published, random_nodes
 from protocol_team import TUBE, Outcome, Problem, Problems, straight
 
+from reflexarc.cli.journal import Journal
 from reflexarc.core.intervals import clopper_pearson
 from reflexarc.fleet.gcrl.agent import load_agent
 from reflexarc.fleet.gcrl.mapping import learned_roadmap

@@ -22,6 +22,7 @@ _choose_drawing()
 from reflexarc_sim.missions import plan_missions as plan_missions  # noqa: E402 - after the choice above
 from reflexarc_sim.missions import scenario_missions as scenario_missions  # noqa: E402
 from reflexarc_sim.plants import PLANTS as PLANTS  # noqa: E402
+from reflexarc_sim.plants import make_arm_plant as make_arm_plant  # noqa: E402
 from reflexarc_sim.plants import make_plant as make_plant  # noqa: E402
 from reflexarc_sim.scenario import Scenario as Scenario  # noqa: E402
 from reflexarc_sim.scenario import load_scenario as load_scenario  # noqa: E402

@@ -18,6 +18,7 @@ from reflexarc_sim.judge import Judge
 from reflexarc_sim.missions import plan_missions
 from reflexarc_sim.plants import make_plant
 from reflexarc_sim.scenario import Scenario
+from reflexarc_sim.supervised import Supervised
 
 J_PER_KWH = 3.6e6
 
@@ -124,6 +125,7 @@ class _Run:
     def __init__(self, scenario, plant, seed, with_arc, limit, progress, observers):  # type: ignore[no-untyped-def]
         self.plant, self.limit, self.progress, self.observers = plant, limit, progress, observers
         self.arc = scenario_arc(scenario) if with_arc else None
+        self.supervised = Supervised(scenario) if with_arc and scenario.supervisor.enabled else None
         self.policy: TaskPolicy = make_policy(scenario.policy.name, scenario.policy.params)
         self.judge = Judge(self.policy, scenario, seed) if scenario.reach.enabled else None
         if self.judge is not None:
@@ -166,8 +168,11 @@ class _Run:
         self.statistics.add_state(now, state.pose, state.twist)
         verdict, command = None, self.proposal.twist
         if self.arc is not None:
-            verdict = self.arc.tick(state, self.proposal, Mode.NORMAL, now)
+            mode = self.supervised.mode(state, now) if self.supervised is not None else Mode.NORMAL
+            verdict = self.arc.tick(state, self.proposal, mode, now)
             command = verdict.command
+            if self.supervised is not None:
+                command = self.supervised.command(verdict, state, now)
             self.statistics.add_verdict(verdict, self.proposal.twist, None, plant.step_period)
         for observer in self.observers:
             observer.tick(state, self.proposal, command, verdict, distance)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from reflexarc.arc import ArcConfig
+from reflexarc.assurance.supervision import SupervisionConfig
 from reflexarc.core.config import apply_override, from_mapping, parse_override, quantity, read_yaml
 from reflexarc.core.errors import ConfigError, UnknownNameError
-from reflexarc.core.paths import model_dir
+from reflexarc.core.paths import model_dir, models_dir
 from reflexarc.reach.monitor_config import MonitorConfig
+from reflexarc_sim.cell import CellConfig
 
 SCENARIOS_DIR = Path(__file__).parent / "scenarios"
 
@@ -279,9 +281,11 @@ class Scenario:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     reach: MonitorConfig = field(default_factory=MonitorConfig)
     arc: dict = quantity({}, doc="enabled: true or false; every other key overrides ArcConfig")
+    supervisor: SupervisionConfig = field(default_factory=SupervisionConfig)
     plant: PlantConfig = field(default_factory=PlantConfig)
     disturbances: tuple[Disturbance, ...] = ()
     fleet: FleetConfig = field(default_factory=FleetConfig)
+    cell: CellConfig = field(default_factory=CellConfig)
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The mapping that it was made from. Not a key of the file."""
     where: str = field(default="scenario", repr=False, compare=False)
@@ -291,6 +295,11 @@ class Scenario:
         enabled = self.arc.get("enabled", True)
         if not isinstance(enabled, bool):
             raise ValueError(f"arc.enabled: expected true or false, found {enabled!r}")
+
+    @property
+    def of_arm(self) -> bool:
+        """Whether the robot is an arm, so that `cell` counts and world, crowd, missions and fleet do not."""
+        return (models_dir() / self.robot / "arm.yaml").is_file()
 
     @property
     def arc_enabled(self) -> bool:
@@ -359,7 +368,16 @@ def scenario_from_mapping(data: Mapping[str, Any], where: str = "scenario") -> S
     scenario = from_mapping(Scenario, data, where)
     object.__setattr__(scenario, "source", dict(data))
     object.__setattr__(scenario, "where", where)
-    model_dir(scenario.robot)
+    if not scenario.of_arm:
+        model_dir(scenario.robot)
+    if scenario.of_arm != (scenario.cell.task != "none"):
+        raise ConfigError(
+            f"{where}: cell.task is {scenario.cell.task!r} and robot {scenario.robot!r} is "
+            f"{'an' if scenario.of_arm else 'no'} arm; an arm needs a task, and nothing else has one"
+        )
+    if scenario.supervisor.enabled and (scenario.of_arm or scenario.fleet.robots):
+        what = "an arm" if scenario.of_arm else "a fleet"
+        raise ConfigError(f"{where}: supervisor.enabled: there is a supervisor for one base, not for {what}")
     _ = scenario.arc_config  # refuses unknown keys and values
     return scenario
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reflexarc.barrier.analytic.separation import WALKING_SPEED, SeparationParameters, protective_distance
 from reflexarc.barrier.disc import (
     BUDGET,
     DiscParameters,
@@ -36,7 +37,7 @@ DISCRETISATION = 0.01
 """The oracle moves in steps of 5 ms. [m]"""
 
 
-def rows_of(people=(), walls=(), std=0.0, age=0.0, twist=(0.0, 0.0, 0.0), pose=(0.0, 0.0, 0.0)):
+def rows_of(people=(), walls=(), std=0.0, age=0.0, twist=(0.0, 0.0, 0.0), pose=(0.0, 0.0, 0.0), parameters=P):
     """Row table of a robot among people (x, y, vx, vy, radius) and walls (x1, y1, x2, y2)."""
     people = np.array(people, dtype=float).reshape(-1, 5)
     walls = np.array(walls, dtype=float).reshape(-1, 4)
@@ -52,7 +53,7 @@ def rows_of(people=(), walls=(), std=0.0, age=0.0, twist=(0.0, 0.0, 0.0), pose=(
         np.full(n, std),
         np.full(n, std),
         walls,
-        P,
+        parameters,
         table,
     )
     return table, count
@@ -119,6 +120,17 @@ def test_barrier_is_not_needlessly_tight_head_on(direction):
     v = 10.0 * share
     free = 4.0 - P.radius - P.wall_clearance
     assert v * P.delay + v**2 / (2 * P.deceleration) == pytest.approx(free, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 3.0), st.floats(0.0, 0.3), st.floats(-2.0, 1.0))
+def test_with_the_speed_of_a_person_that_is_not_measured_it_is_the_protective_distance(v, age, moves):
+    """d - S_p of ISO/TS 15066 with T_r = age + tau, wherever the track says that the person goes up to 1.6 m/s."""
+    parameters = P._replace(person_speed=WALKING_SPEED, obstacle_acceleration=0.0)
+    rows, count = rows_of([(8.0, 0.0, -moves, 0.0, 0.3)], age=age, parameters=parameters)
+    cell = SeparationParameters(age + P.delay, P.deceleration, P.clearance)
+    expected = 8.0 - P.radius - 0.3 - protective_distance(v, cell) + v * age  # the pose is that of the tick
+    assert disc_margin(rows, count, v, 0.0, 0.0, parameters)[0] == pytest.approx(expected, abs=1e-9)
 
 
 @settings(max_examples=300, deadline=None)

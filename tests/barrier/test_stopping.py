@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reflexarc.barrier.analytic.separation import WALKING_SPEED, SeparationParameters, protective_distance
 from reflexarc.barrier.stopping import (
     BUDGET,
     SIDE,
@@ -133,6 +134,26 @@ def test_barrier_is_not_needlessly_tight_head_on():
     stop = P.delay + v / P.deceleration
     assert free - v * P.delay - v**2 / (2 * P.deceleration) - stop**2 / 2 == pytest.approx(0.0, abs=1e-9)
     assert rows[row, SOURCE] == 0
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 3.0), st.floats(0.0, 0.3), st.floats(-2.0, 1.0))
+def test_with_the_speed_of_a_person_that_is_not_measured_it_is_the_protective_distance(v, age, moves):
+    """d - S_p of ISO/TS 15066 with T_r = age + tau, wherever the track says that the person goes up to 1.6 m/s."""
+    parameters = P._replace(person_speed=WALKING_SPEED, obstacle_acceleration=0.0)
+    rows, count = rows_of([(8.0, 0.0, -moves, 0.0, 0.3)], parameters=parameters, age=age, speed=v)
+    cell = SeparationParameters(age + P.delay, P.deceleration, P.clearance)
+    # the track is carried forward by its own velocity; the robot's pose is that of the tick
+    gap = 8.0 - 0.445 - 0.3
+    expected = gap - protective_distance(v, cell) + v * age
+    assert barrier_margin(rows, count, v, 0.0, parameters)[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_person_faster_than_assumed_counts_as_measured():
+    fast = [(8.0, 0.0, -2.5, 0.0, 0.3)]
+    (with_floor, n), (measured, m) = rows_of(fast, parameters=P._replace(person_speed=1.6)), rows_of(fast)
+    assert n == m
+    np.testing.assert_array_equal(with_floor[:n], measured[:m])
 
 
 @settings(max_examples=300, deadline=None)

@@ -72,3 +72,45 @@ def test_a_study_without_a_headline_is_an_error(studies, capsys):
     (studies / "timing" / "study.py").write_text("def run(full, progress): return {}")
     assert main(["bench", "timing"]) == 1
     assert "has no function headline()" in capsys.readouterr().err
+
+
+PARTS = """
+PARTS = ("slow",)
+def run(full, progress): return {"runs": 20, "slow": {"us": 7.0}}
+def run_part(name, full, progress): return {"us": 9.0 if full else 8.0}
+def headline(results):
+    return {k: v["us"] if k in PARTS else v for k, v in results.items()}
+"""
+
+
+def test_a_part_is_renewed_and_the_rest_of_the_results_stays(studies):
+    folder = studies / "counting"
+    (folder / "study.py").write_text(PARTS)
+    assert main(["bench", "counting", "--full"]) == 0
+    before = json.loads((folder / "results.json").read_text())
+    assert main(["bench", "counting", "--full", "--part", "slow"]) == 0
+    after = json.loads((folder / "results.json").read_text())
+    assert after["figures"] == {"runs": 20, "slow": {"us": 9.0}}
+    assert after["headline"] == {"runs": 20, "slow": 9.0}
+    origin = after.pop("parts")["slow"]
+    assert origin["command"] == "reflexarc bench counting --full --part slow"
+    assert origin["machine"] == before["machine"] and len(origin["date"]) == 10
+    rest = set(before) - {"figures", "headline"}
+    assert {key: after[key] for key in rest} == {key: before[key] for key in rest}
+
+
+def test_a_short_run_of_a_part_prints_its_figures_alone(studies, capsys):
+    (studies / "counting" / "study.py").write_text(PARTS)
+    assert main(["bench", "counting", "--part", "slow", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"slow": 8.0}
+    assert not (studies / "counting" / "results.json").exists()
+
+
+def test_a_part_that_cannot_be_run_or_renewed_is_an_error(studies, capsys):
+    (studies / "counting" / "study.py").write_text(PARTS)
+    assert main(["bench", "counting", "--part", "fast"]) == 2
+    assert "allowed: slow" in capsys.readouterr().err
+    assert main(["bench", "timing", "--part", "slow"]) == 2
+    assert main(["bench", "--all", "--part", "slow"]) == 2
+    assert main(["bench", "counting", "--full", "--part", "slow"]) == 1
+    assert "run the whole study" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_verdicts_whose_inputs_were_lost_are_counted(recorded):
     recording = read_recording(recorded)
     del recording.topics["/odom"][10]
     result = replay(recording, recorded_arc_config(recording))
-    assert result.missing_inputs == 1
+    assert len(result.missing) == 1 and 0 < result.missing[0] < 400
     assert result.equal == 399
 
 

@@ -20,6 +20,12 @@ NODES = (
     "reachability_node",
     "fleet_planner_node",
     "fleet_plant_node",
+    "arm_plant_node",
+    "arm_arc_node",
+    "contact_policy_node",
+    "contact_task_node",
+    "supervisor_node",
+    "gate_node",
 )
 
 DAEMON = """

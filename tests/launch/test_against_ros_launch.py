@@ -55,6 +55,11 @@ CASES = [
     (FILES / "fleet.launch.xml", {}),
     (FILES / "fleet.launch.xml", {"robots": "1", "record": "false"}),
     (FILES / "fleet.launch.xml", {"robots": "5", "seed": "40", "kind": "robot", "scenario": "yard"}),
+    (FILES / "arm.launch.xml", {}),
+    (
+        FILES / "arm.launch.xml",
+        {"plant": "false", "judge": "false", "effort_topic": "arm/effort", "pace": "0.5"},
+    ),
     (FILES / "fleet_delivery.launch.xml", {}),
     (
         FILES / "fleet_delivery.launch.xml",

@@ -52,8 +52,8 @@ def test_a_run_prints_the_table_and_returns_the_exit_code(write, tmp_path, capsy
     [
         (
             ["launch", "nothing"],
-            "unknown launch file 'nothing'; allowed: fleet.launch.xml, fleet_delivery.launch.xml, robot.launch.xml, "
-            "sim.launch.xml",
+            "unknown launch file 'nothing'; allowed: arm.launch.xml, fleet.launch.xml, fleet_delivery.launch.xml, "
+            "robot.launch.xml, sim.launch.xml",
         ),
         (["launch"], "no launch file given"),
         (["launch", "sim", "seed"], "'seed' is not of the form name:=value"),
@@ -82,7 +82,13 @@ def test_the_documentation_names_every_launch_file_and_only_those():
     assert (
         named
         == {path.name for path in launch_files()}
-        == {"sim.launch.xml", "robot.launch.xml", "fleet.launch.xml", "fleet_delivery.launch.xml"}
+        == {
+            "arm.launch.xml",
+            "sim.launch.xml",
+            "robot.launch.xml",
+            "fleet.launch.xml",
+            "fleet_delivery.launch.xml",
+        }
     )
 
 

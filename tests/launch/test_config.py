@@ -16,13 +16,19 @@ LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = sorted((LAUNCH / "config").glob("*.yaml"))
 NODES = (
     "arc_node",
+    "arm_arc_node",
+    "arm_plant_node",
+    "contact_policy_node",
+    "contact_task_node",
     "evaluator_node",
     "fleet_planner_node",
     "fleet_plant_node",
+    "gate_node",
     "mission_node",
     "plant_node",
     "reachability_node",
     "recorder_node",
+    "supervisor_node",
     "task_policy_node",
 )
 
@@ -78,8 +84,12 @@ def test_every_name_is_declared_by_its_node_with_this_type(path):
         ("sim", {}),
         ("sim", {"arc": "false", "overrides": "crowd.count=3"}),
         ("sim", {"evaluate": "true"}),
+        ("sim", {"supervised": "true"}),
         ("robot", {"scenario": "x"}),
+        ("robot", {"scenario": "x", "supervised": "true"}),
         ("fleet", {}),
+        ("arm", {}),
+        ("arm", {"plant": "false", "judge": "false", "record": "true", "duration": "3.0", "pace": "0.5"}),
         ("fleet_delivery", {}),
         ("fleet_delivery", {"robots": "2", "tasks": "false", "record": "true", "duration": "30.0"}),
     ],

@@ -390,6 +390,7 @@ def test_launch_files_of_the_project_are_found_by_name(monkeypatch):
     monkeypatch.setenv("AMENT_PREFIX_PATH", "")
     assert find_launch_file("sim").name == find_launch_file("sim.launch.xml").name == "sim.launch.xml"
     with pytest.raises(
-        UnknownNameError, match=r"fleet\.launch\.xml, fleet_delivery\.launch\.xml, robot\.launch"
+        UnknownNameError,
+        match=r"arm\.launch\.xml, fleet\.launch\.xml, fleet_delivery\.launch\.xml, robot\.launch",
     ):
         find_launch_file("simulation")

@@ -3,8 +3,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from reflexarc.core.errors import ConfigError
+from reflexarc.reflex import calibration
 from reflexarc.reflex.calibration import controlled_threshold, reliability
 
 GRID = np.array([0.1, 0.2, 0.3, 0.4])
@@ -26,8 +28,8 @@ def test_one_threshold_that_breaks_the_rate_ends_the_search():
     assert controlled_threshold(GRID, outcomes(0, 9, 0, 0), 0.05) == 0.1
 
 
-def test_where_no_threshold_keeps_the_rate_the_smallest_one_is_given():
-    assert controlled_threshold(GRID, outcomes(50, 60, 70, 80), 0.01) == 0.1
+def test_where_no_threshold_keeps_the_rate_there_is_none():
+    assert controlled_threshold(GRID, outcomes(50, 60, 70, 80), 0.01) is None
 
 
 def test_the_rate_holds_for_the_next_episode():
@@ -38,6 +40,32 @@ def test_the_rate_holds_for_the_next_episode():
         chosen = controlled_threshold(grid, limits[None, :50] < grid[:, None], alpha)
         lost.append(limits[50] < chosen)
     assert alpha - 0.04 < np.mean(lost) < alpha + 0.005
+
+
+def test_a_threshold_passes_whatever_the_smaller_ones_do_and_none_does_without_proof():
+    thresholds = np.array([0.01, 0.1, 0.5, 0.9])
+    failed, reached = np.zeros((2, 4, 1000), dtype=bool)
+    failed[0], failed[3, :3] = True, True  # as where the recovery drives all the time
+    reached[1:3, :990], reached[3] = True, True
+    assert calibration.tested_threshold(thresholds, failed, reached, 0.01) == 0.9
+    failed[3, :30] = True
+    assert calibration.tested_threshold(thresholds, failed, reached, 0.01) == 0.5  # of equal ones the largest
+    reached[2] = False
+    assert calibration.tested_threshold(thresholds, failed, reached, 0.01) == 0.1
+    assert (
+        calibration.tested_threshold(thresholds, failed[:, :100], reached[:, :100], 0.01) is None
+    )  # too few to prove it
+
+
+def test_a_threshold_that_fails_too_often_passes_as_seldom_as_promised():
+    rng = np.random.default_rng(4)
+    reached = np.ones((10, 1000), dtype=bool)
+    thresholds = np.linspace(0.1, 1.0, 10)
+    bad = rng.random((400, 10, 1000)) < 0.0101
+    passed = sum(
+        calibration.tested_threshold(thresholds, failed, reached, 0.01) is not None for failed in bad
+    )
+    assert 0 < passed <= binom.ppf(0.999, 400, 0.1)
 
 
 def test_reliability_of_honest_and_of_wrong_predictions():
@@ -62,6 +90,8 @@ def test_reliability_of_honest_and_of_wrong_predictions():
 def test_what_cannot_be_meant_is_refused(thresholds, failed, alpha):
     with pytest.raises(ConfigError):
         controlled_threshold(thresholds, failed, alpha)
+    with pytest.raises(ConfigError):
+        calibration.tested_threshold(thresholds, failed, failed, alpha)
 
 
 def test_predictions_outside_of_zero_to_one_are_refused():

@@ -54,7 +54,7 @@ def pieces(values, valid):
     n = len(values)
     x, none = jnp.array(values, dtype=jnp.float32), jnp.zeros(n, bool)
     two = jnp.stack([x, x], axis=1)
-    return Piece(jnp.array(valid), two, two, two, x, none, none, two, jnp.ones(n))
+    return Piece(jnp.array(valid), ~none, two, two, two, x, none, none, two, jnp.ones(n))
 
 
 def test_the_ring_keeps_the_newest_valid_transitions_and_all_offline_ones():
@@ -71,13 +71,13 @@ def test_the_ring_keeps_the_newest_valid_transitions_and_all_offline_ones():
 
 
 def test_every_loss_moves_its_own_networks_alone():
-    networks = Networks(2, 2, 8, 2, jax.random.key(0))
+    networks = Networks(PROBLEM, 8, 2, jax.random.key(0))
     weights, static = eqx.partition(networks, eqx.is_array)
     flat, unflatten = ravel_pytree((weights, jnp.float32(0.0)))
     rng = np.random.default_rng(0)
     x = lambda *shape: jnp.asarray(rng.standard_normal(shape), jnp.float32)  # noqa: E731
     none = jnp.zeros(6, bool)
-    batch = Piece(~none, x(6, 2), x(6, 2), x(6, 2), x(6), none, none, x(6, 2), jnp.ones(6))
+    batch = Piece(~none, ~none, x(6, 2), x(6, 2), x(6, 2), x(6), none, none, x(6, 2), jnp.ones(6))
 
     def gradient(t, own):
         def value(vector):
@@ -111,9 +111,9 @@ def test_probes_fail_where_the_obstacle_is():
 def test_the_critic_knows_the_obstacle_and_the_recovery_turns_away(learned):
     networks = learned[0][0].networks
     places = jnp.array([[-30.5, 0.0], [-45.0, 0.0], [-25.0, 15.0]])
-    risk = risk_of(networks.risk, PROBLEM.features(places), jnp.array([[1.0, 0.0]] * 3))
+    risk = risk_of(networks.risk, PROBLEM.judged(places, jnp.array([[1.0, 0.0]] * 3)))
     assert risk[0] > 0.6 and (risk[1:] < 0.1).all()
-    away = np.tanh(np.asarray(jax.vmap(networks.recovery)(PROBLEM.features(places))[0]))[0]
+    away = np.tanh(np.asarray(jax.vmap(networks.recovery)(PROBLEM.task_seen(places))[0]))[0]
     assert away[0] < 0.0
     assert critic_reliability(PROBLEM, networks, 500, 3).error < 0.5
 
@@ -151,15 +151,21 @@ def test_a_file_holds_networks_shield_and_recipe(learned, tmp_path):
     ReflexAgent(spoilt, agent.shield, content).save(path)
     with pytest.raises(ModelError, match="not finite"):
         load_reflex_agent(path)
-    ReflexAgent(agent.networks, agent.shield, {"training": {"width": 64, "members": 2}}).save(path)
+    agent.save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ModelError, match="not those that were written"):
+        load_reflex_agent(path)
+    ReflexAgent(agent.networks, agent.shield, content | {"training": {"width": 64, "members": 2}}).save(path)
     with pytest.raises(ModelError, match="do not fit"):
         load_reflex_agent(path)
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": np.nan}, {"every": 0}, {"dwell": 0}, {"release": 1.5}])
 def test_a_shield_that_would_not_look_is_refused(wrong, tmp_path):
-    path, content = tmp_path / "reflex.safetensors", {"training": {"width": 8, "members": 2}}
-    networks = Networks(2, 2, 8, 2, jax.random.key(0))
+    path = tmp_path / "reflex.safetensors"
+    content = {"problem": "navigation1", "training": {"width": 8, "members": 2}}
+    networks = Networks(PROBLEM, 8, 2, jax.random.key(0))
     ReflexAgent(networks, Shield(0.2, 1, 1, 1.0)._replace(**wrong), content).save(path)
     with pytest.raises(ModelError, match="allowed: threshold"):
         load_reflex_agent(path)

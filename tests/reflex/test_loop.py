@@ -13,7 +13,7 @@ from reflexarc.reflex.loop import RECOVERY, TASK, Shield, control_step, fresh, r
 from reflexarc.reflex.navigation import navigation
 
 PROBLEM = navigation("navigation2", hold=2, control=5)
-QUIET = jnp.zeros((1, 6))
+QUIET = jnp.zeros((1, 7))
 
 
 class Always(eqx.Module):
@@ -31,9 +31,9 @@ class Beyond(eqx.Module):
 
     x: float
 
-    def __call__(self, features, action):
+    def __call__(self, seen):
         """Return logits of one member; 0 is a risk of one half."""
-        return jnp.where(action[:, 0] > 0.0, 10.0 * features[:, 0] - self.x, -20.0)[None]
+        return jnp.where(seen[:, 2] > 0.0, 10.0 * seen[:, 0] - self.x, -20.0)[None]
 
 
 class Fake(NamedTuple):
@@ -53,7 +53,7 @@ def played(networks, shield, steps, explore=False):
     """Return episode, pieces and events after every step of one episode without noise."""
     e, out = fresh(PROBLEM, jnp.zeros((1, 2))), []
     for _ in range(steps):
-        e, cut, piece, events = control_step(PROBLEM, networks, shield, e, QUIET, explore)
+        e, (cut, piece, _), events = control_step(PROBLEM, networks, shield, e, QUIET, explore)
         out.append((e, cut, piece, events))
     return out
 
@@ -134,4 +134,5 @@ def test_episodes_end_by_failure_success_or_time_and_count_no_further():
     shielded = run(PROBLEM, NETWORKS._replace(risk=Beyond(-33.0)), HALF, starts, jax.random.key(0))
     assert not bool(shielded.failed[0]) and int(shielded.reflexes[0]) > 0
     assert float(shielded.at_reflex[0, 0]) == pytest.approx(-31.0, abs=0.1)
-    assert np.isnan(np.asarray(shielded.at_reflex[2])).all() == (int(shielded.reflexes[2]) == 0)
+    still = shielded.at_reflex[2].tolist() == starts[2].tolist()
+    assert still == (int(shielded.reflexes[2]) == 0)

@@ -305,6 +305,11 @@ def fake_robot():
 
 
 @pytest.fixture(scope="session")
+def fake_robot_class():
+    return FakeRobot
+
+
+@pytest.fixture(scope="session")
 def graph_class():
     return Graph
 

@@ -73,14 +73,15 @@ def test_tick_figures_come_from_inside_the_node(live, summary, recording):
     figures = json.loads((live[0] / "arc.json").read_text(encoding="utf-8"))
     verdicts = recording.topic("verdict")
     assert figures["ticks"] == verdicts[-1].message.seq + 1
-    assert len(verdicts) > 0.9 * figures["ticks"], "what is compared is most of the run"
+    # a recording begins when the recorder has found a topic, which on a busy machine may be seconds into the run
+    assert len(verdicts) > 1000, "what is compared is most of the run"
     late = sum(entry.message.tick_lateness > 0.5 / interface("cmd_vel").rate_hz for entry in verdicts)
     unheard = figures["ticks"] - len(verdicts)
     assert late <= round(figures["deadline_miss_fraction"] * figures["ticks"]) <= late + unheard
     assert 0.0 <= summary["deadline_miss_fraction"] < 0.5, "even a very busy machine ticks"
     used = 1e6 * np.array([entry.message.time_used for entry in verdicts])
-    half = 50.0 * len(verdicts) / figures["ticks"]  # of all ticks, as a percentile of those that were heard
-    low, high = np.percentile(used, [half, 100.0 - half])
+    most = min(100.0, 50.0 * figures["ticks"] / len(verdicts))  # all unheard ticks slower: the median of all
+    low, high = np.percentile(used, [100.0 - most, most])
     assert low - 6.0 <= figures["tick_p50_us"] <= high + 6.0
 
 
@@ -103,11 +104,12 @@ def test_commands_are_those_of_the_verdicts_and_the_last_is_zero(recording):
 
 
 def test_rates_and_frames_are_those_of_the_table(recording):
-    duration = seconds(recording.topic("odom")[-1].message.header.stamp)
     for name in ("odom", "scan", "obstacles", "clearance", "pedestrians"):
         item = interface(name)
-        stamps = {seconds(e.message.header.stamp) for e in recording.topic(name)}
-        assert len(stamps) / duration == pytest.approx(item.rate_hz, rel=0.1), name
+        stamps = sorted({seconds(e.message.header.stamp) for e in recording.topic(name)})
+        heard = stamps[-1] - stamps[0]  # from when the recorder had found the topic
+        assert heard > 5.0, name
+        assert (len(stamps) - 1) / heard == pytest.approx(item.rate_hz, rel=0.1), name
         assert {e.message.header.frame_id for e in recording.topic(name)} == {item.frame}, name
     assert recording.topic("odom")[0].message.child_frame_id == "base_link"
 
@@ -115,8 +117,14 @@ def test_rates_and_frames_are_those_of_the_table(recording):
 def test_the_recording_replays_to_the_same_verdicts(recording):
     result = replay(recording, recorded_arc_config(recording))
     assert result.ticks > 1000
-    assert (result.differences, result.missing_inputs, result.gaps) == ((), 0, 0)
-    assert result.equal == result.ticks
+    assert (result.differences, result.gaps) == ((), 0)
+    assert result.equal == result.ticks - len(result.missing) > 1000
+    heard = max(recording.topic(name)[0].log_time for name in ("odom", "obstacles", "scan", "proposal"))
+    settled = (
+        heard + interface("scan").max_age_s
+    )  # what came before the recorder had found a topic may be used so long
+    later = {e.message.seq for e in recording.topic("verdict") if e.log_time > settled}
+    assert len(later) > 1000 and not later & set(result.missing)
 
 
 def test_a_replay_with_another_arc_differs(recording):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: PLC0415 - where ROS is absent these files must still be read, to be skipped with a reason
-"""Clock, loop and statistics on made-up time."""
+"""Clock, loop and statistics on made-up time, and the end of a process."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -187,3 +190,55 @@ def test_refused_real_time_scheduling_is_said_and_the_loop_goes_on(monkeypatch):
     finally:
         leave_realtime()
     assert gc.isenabled()
+
+
+def test_a_clock_in_step_waits_for_a_plant_that_stutters_and_notices_a_dead_one():
+    from reflexarc_nodes.sim_clock import LEAD_S, SimClock
+
+    time = Time()
+    clock = SimClock(time, in_step=True)
+    for k in range(2000):
+        time.now = 0.001 * k
+        clock.update(0.001 * k)
+        assert clock.now() == pytest.approx(0.001 * k, abs=1e-12)
+    time.now += 0.1  # the machine was busy elsewhere
+    assert clock.now() == pytest.approx(1.999 + LEAD_S)
+    clock.update(2.0)
+    assert clock.now() == pytest.approx(1.999 + LEAD_S), "time does not run backwards"
+    clock.update(2.005)
+    assert clock.now() == pytest.approx(2.005)
+    time.now += 10.0
+    assert clock.now() > 2.005 + 9.0
+
+
+HANGS = """
+import sys, time
+from reflexarc_nodes.base_node import main_of
+
+class Node:
+    def __init__(self):
+        self.executor_ = self
+    def run(self, stop):
+        return 3
+    def close(self):
+        print("closed", flush=True)
+    def shutdown(self):
+        {hang}
+    def destroy_node(self):
+        pass
+
+sys.exit(main_of(Node))
+"""
+
+
+@pytest.mark.parametrize(("hang", "told"), [("time.sleep(60.0)", "in shutdown"), ("pass", "")])
+def test_a_middleware_that_does_not_end_is_left_with_the_exit_code_of_the_run(hang, told):
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS.format(hang=hang)],
+        capture_output=True,
+        text=True,
+        timeout=40.0,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "closed\n"), done.stderr
+    assert told in done.stderr and bool(told) == bool(done.stderr)

@@ -15,15 +15,20 @@ PAGE = Path(__file__).parents[2] / "docs/ros2.md"
 
 
 def parameter_classes():
-    from reflexarc_nodes.arc_parameters import ArcParameters
+    from reflexarc_nodes.arc_parameters import ArcParameters, ArmArcParameters
+    from reflexarc_nodes.arm_plant_node import ArmPlantParameters
+    from reflexarc_nodes.contact_policy_node import ContactPolicyParameters
+    from reflexarc_nodes.contact_task_node import ContactTaskParameters
     from reflexarc_nodes.evaluator_node import EvaluatorParameters
     from reflexarc_nodes.fleet_planner_node import FleetPlannerParameters
     from reflexarc_nodes.fleet_plant_node import FleetPlantParameters
+    from reflexarc_nodes.gate_node import GateParameters
     from reflexarc_nodes.mission_node import MissionParameters
     from reflexarc_nodes.parameters import CommonParameters
     from reflexarc_nodes.plant_node import PlantParameters
     from reflexarc_nodes.reachability_node import ReachabilityParameters
     from reflexarc_nodes.recorder_node import RecorderParameters
+    from reflexarc_nodes.supervisor_node import SupervisorParameters
     from reflexarc_nodes.task_policy_node import PolicyParameters
 
     common = {f.name for f in dataclasses.fields(CommonParameters)}
@@ -38,6 +43,12 @@ def parameter_classes():
         (ReachabilityParameters, "reachability_node"),
         (FleetPlannerParameters, "fleet_planner_node"),
         (FleetPlantParameters, "fleet_plant_node"),
+        (ArmPlantParameters, "arm_plant_node"),
+        (ArmArcParameters, "arm_arc_node"),
+        (ContactPolicyParameters, "contact_policy_node"),
+        (ContactTaskParameters, "contact_task_node"),
+        (SupervisorParameters, "supervisor_node"),
+        (GateParameters, "gate_node"),
     ):
         yield node, cls, common
 
@@ -92,6 +103,15 @@ def test_the_page_shows_every_parameter():
         ),
         ("arc_node", {"scenario": "sidewalk_calm", "overrides": "['robot=moped']"}, "unknown robot 'moped'"),
         ("recorder_node", {}, "the parameter 'out_dir' is required"),
+        ("arm_plant_node", {"pace": 2.0}, "parameter 'pace'.*a number with a decimal point from 0.05 to 1"),
+        ("arm_plant_node", {"scenario": "sidewalk_calm"}, "segway_e1 is no arm"),
+        ("arm_arc_node", {"scenario": "sidewalk_calm"}, "arm_arc_node needs arm.command 'impedance'"),
+        (
+            "contact_policy_node",
+            {"scenario": "maze_arm", "policy": "route_follower"},
+            "none for an arm in contact",
+        ),
+        ("contact_task_node", {}, "the parameter 'scenario' is required"),
     ],
 )
 def test_wrong_parameter_ends_the_node_with_a_clear_error(probe_and_graph, node, parameters, message):

@@ -10,7 +10,9 @@ import yaml
 from reflexarc.core.errors import RecordingError
 from reflexarc.core.interfaces import INTERFACES
 from reflexarc.core.wire import seconds
+from reflexarc.report.manifest import manifest
 from reflexarc.report.recording import read_recording
+from reflexarc_sim.scenario import load_scenario
 
 pytestmark = pytest.mark.ros
 
@@ -59,6 +61,8 @@ def test_recording_is_complete_and_readable_by_others(probe_and_graph):
     assert recording.complete
     assert recorded(out / "run.mcap") == list(range(1, 51))
     assert yaml.safe_load(recording.attachments["scenario.yaml"])["seed"] == 9
+    said, demanded = recording.metadata["reflexarc"], manifest(load_scenario("sidewalk_calm"))
+    assert said == demanded | {"scenario": "sidewalk_calm", "seed": "9", "source": "live"}
     values = [
         m.ros_msg.twist.linear.x for m in read_ros2_messages(str(out / "run.mcap"), topics=["/proposal"])
     ]

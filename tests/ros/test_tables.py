@@ -28,6 +28,12 @@ NODES = (
     "reachability_node",
     "fleet_planner_node",
     "fleet_plant_node",
+    "arm_plant_node",
+    "arm_arc_node",
+    "contact_policy_node",
+    "contact_task_node",
+    "supervisor_node",
+    "gate_node",
 )
 
 
@@ -99,14 +105,14 @@ def test_the_test_that_proves_a_fault_exists(item):
 
 
 def test_every_fault_that_the_arc_names_is_in_the_table():
-    stale = {f"{name}_stale" for name in ("state", "obstacles", "walls", "proposal")}
+    stale = {f"{name}_stale" for name in ("state", "obstacles", "walls", "wrench", "proposal")}
     named = set(stale)
     for path in [*(ROOT / "src/reflexarc/arc").glob("*.py"), *(ROOT / "src/reflexarc/barrier").glob("*.py")]:
         text = path.read_text(encoding="utf-8")
         named |= set(
             re.findall(
                 r'"([a-z]+(?:_[a-z]+)*_(?:missing|not_finite|out_of_order|mismatch|misfit|backwards|failed'
-                r'|implausible|too_many|backup))"',
+                r'|implausible|too_many|backup|frozen|jump|offset))"',
                 text,
             )
         )

@@ -132,3 +132,44 @@ def test_plans_keep_their_rate_although_turns_come_early_and_late(new_domain):
             node.destroy_node()
     assert len(sent) == 51
     assert np.diff(sent[:-1]).max() < 0.12
+
+
+class Rest:
+    """Answers with its own name for what the arm does by itself."""
+
+    def torque(self, position, velocity):
+        return np.full(7, 0.5) + position
+
+
+@pytest.fixture
+def effort():
+    from reflexarc_nodes.watchdog import EffortWatchdog
+
+    return EffortWatchdog(0.02, Rest())
+
+
+STILL = SimpleNamespace(position=np.zeros(7), velocity=np.zeros(7))
+TORQUE = np.arange(7.0)
+
+
+def test_an_arm_without_torques_rests_and_does_not_fall(effort):
+    assert not effort.received
+    assert (effort.torque(STILL, 0.0) == 0.5).all() and effort.stale
+
+
+def test_torques_pass_unchanged_until_they_are_old_in_plant_time(effort):
+    effort.take(TORQUE, 1.0)
+    assert effort.received and effort.fresh
+    assert (effort.torque(STILL, 1.0) == TORQUE).all() and not effort.stale and not effort.fresh
+    assert (effort.torque(STILL, 1.02) == TORQUE).all(), "at the maximum age"
+    assert (effort.torque(STILL, 1.021) == 0.5).all() and effort.stale
+    effort.take(TORQUE, 1.021)
+    assert (effort.torque(STILL, 1.021) == TORQUE).all(), "the way back"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_torques_that_are_not_finite_withdraw_those_before(effort, bad):
+    effort.take(TORQUE, 1.0)
+    effort.take(np.array([*TORQUE[:6], bad]), 1.001)
+    assert (effort.torque(STILL, 1.001) == 0.5).all()
+    assert (effort.refused, effort.stale) == (1, True)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from reflexarc.core.plant import CargoEvent, ContactClass, ContactEvent, RolloverEvent
-from reflexarc.core.types import Intervention, Mode, Obstacles, Status, Verdict, Walls
+from reflexarc.core.types import (
+    ContactVerdict,
+    ImpedanceProposal,
+    Intervention,
+    Mode,
+    Obstacles,
+    Status,
+    Verdict,
+    Walls,
+)
 from reflexarc.mission import Outcome
 
 FOLDER = Path(__file__).resolve().parents[2] / "ros2_ws/src/reflexarc_msgs/msg"
@@ -16,7 +25,7 @@ FILES = sorted(FOLDER.glob("*.msg"))
 ACTIONS = sorted((FOLDER.parent / "action").glob("*.action"))
 _FIELD = re.compile(r"^([a-zA-Z0-9_/]+(?:\[\d*\])?)\s+([a-z][a-z0-9_]*)$")
 _CONSTANT = re.compile(r"^([a-z0-9]+)\s+([A-Z][A-Z0-9_]*)\s*=\s*(.+)$")
-_UNITS = re.compile(r"\[(m|m/s|m/s\^2|rad|rad/s|s|N|N s|Hz|d|usd|usd/run)\]")
+_UNITS = re.compile(r"\[(m|m/s|m/s\^2|rad|rad/s|s|N|N s|N m|N/m|N s/m|J|Hz|d|usd|usd/run)\]")
 # no unit: counts, enumerations, probabilities, nested messages that explain themselves
 _WITHOUT_UNIT = {
     "seq",
@@ -93,7 +102,10 @@ def test_every_field_has_a_comment_with_unit_and_meaning_of_zero(path):
 @pytest.mark.parametrize(
     ("message", "core", "renamed"),
     [
-        ("Verdict", Verdict, {}),
+        ("Verdict", Verdict, {"contact": "command"}),  # of a base, which has no such thing
+        ("ArmVerdict", Verdict, {}),
+        ("ArmVerdict", ContactVerdict, {}),
+        ("ImpedanceProposal", ImpedanceProposal, {"stamp": "header", "frame_id": "header"}),
         ("Intervention", Intervention, {}),
         ("ContactEvent", ContactEvent, {}),
         ("CargoEvent", CargoEvent, {"stamp": "header"}),

@@ -11,21 +11,18 @@ import numpy as np
 
 from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.types import Array
+from reflexarc_sim.drawing import Drawing
 
 CAMERAS = ("chase", "overhead")
 _HIDDEN_GROUPS = (1, 3)  # collision shapes of pedestrians and of the robot
 
 
-class Camera:
+class Camera(Drawing):
     """Draws a model; remembers the first problem and stays silent after it."""
 
     def __init__(self, model: mujoco.MjModel):
         """Nothing is opened before the first picture."""
-        self._model = model
-        self._renderer: mujoco.Renderer | None = None
-        self._size = (0, 0)
-        self.problem: str | None = None
-        """Why there are no pictures, or None."""
+        super().__init__(model, _HIDDEN_GROUPS)
 
     def picture(
         self,
@@ -45,35 +42,10 @@ class Camera:
         """
         if name not in CAMERAS:
             raise UnknownNameError("camera", name, CAMERAS)
-        renderer = self._open(width, height) if self.problem is None else None
-        if renderer is None:
-            return None
-        options = mujoco.MjvOption()
-        for group in range(6):
-            options.geomgroup[group] = group not in _HIDDEN_GROUPS
         view = _view(name, pose)
         if distance is not None:
             view.distance = distance
-        renderer.update_scene(data, view, options)
-        return renderer.render().copy()
-
-    def close(self) -> None:
-        """Release the graphics context."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
-    def _open(self, width: int, height: int) -> mujoco.Renderer | None:
-        if self._renderer is not None and self._size == (width, height):
-            return self._renderer
-        self.close()
-        try:
-            self._renderer = mujoco.Renderer(self._model, height, width)
-        except Exception as error:  # each graphics library raises its own kind
-            hint = "Debian's libegl1 and libgl1 give headless drawing"
-            self.problem = f"no pictures: {type(error).__name__}: {error}; {hint}"
-        self._size = (width, height)
-        return self._renderer
+        return self.drawn(data, view, width, height)
 
 
 def _view(name: str, pose: Array) -> mujoco.MjvCamera:

@@ -8,7 +8,16 @@ import numpy as np
 
 from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.stage import Stage, Tick
-from reflexarc.core.types import BaseState, JointProposal, JointState, Mode, Proposal, Status, Verdict
+from reflexarc.core.types import (
+    BaseState,
+    ImpedanceProposal,
+    JointProposal,
+    JointState,
+    Mode,
+    Proposal,
+    Status,
+    Verdict,
+)
 
 
 class Arc:
@@ -50,7 +59,7 @@ class Arc:
     def tick(
         self,
         state: BaseState | JointState | None,
-        proposal: Proposal | JointProposal | None,
+        proposal: Proposal | JointProposal | ImpedanceProposal | None,
         mode: Mode,
         now: float,
     ) -> Verdict:
@@ -58,7 +67,7 @@ class Arc:
 
         Args:
             state: newest measured state with its surroundings, or None before the first; `JointState` of an arm.
-            proposal: newest proposal, or None before the first; `JointProposal` for an arm.
+            proposal: newest proposal, or None before the first; `JointProposal` or `ImpedanceProposal` for an arm.
             mode: mode of the supervisor.
             now: time of this tick on the clock of the stamps. [s]
 
@@ -89,6 +98,7 @@ class Arc:
             faults=tuple(tick.faults),
             learned_margin=tick.learned_margin,
             uncertified=self.uncertified,
+            contact=tick.contact,
             time_used=before - started,
             stage_times=tuple(times),
         )

@@ -105,6 +105,8 @@ class ArmBarrierStage:
 
     def reset(self) -> None:
         """Forget the last command and that a state was ever seen."""
+        self.external: Array | None = None
+        """Joint torques of what presses on the arm in this tick, if anybody knows; see `TorqueFilter.step`. [N m]"""
         self._last: Array | None = None
         self._known = False
 
@@ -149,7 +151,12 @@ class ArmBarrierStage:
         else:
             assert self._torque is not None
             verdict = self._torque.step(
-                state.position, state.velocity, tick.command, obstacles, self._modes.speed_share
+                state.position,
+                state.velocity,
+                tick.command,
+                obstacles,
+                self._modes.speed_share,
+                self.external,
             )
         self._take(tick, verdict)
 

@@ -7,6 +7,9 @@ the share s of the joint speed limits v within which no point can be faster, s s
 the barrier stage brakes every joint that is faster.
 """
 
+import math
+
+import numba
 import numpy as np
 
 from reflexarc.arc.config import ArcConfig
@@ -14,6 +17,21 @@ from reflexarc.arc.stage import Tick
 from reflexarc.barrier.arm.kinematics import build_tree, jacobians, new_pose, place
 from reflexarc.core.types import Mode, Status
 from reflexarc.robots.arm import Arm
+
+
+@numba.njit(cache=True)
+def _fastest(jacobian, moving, top):
+    """Return the speed that no point can exceed while no joint is faster than `top`. [m/s]"""
+    most = 0.0
+    for p in moving:
+        square = 0.0
+        for k in range(3):
+            total = 0.0
+            for j in range(top.shape[0]):
+                total += abs(jacobian[p, k, j]) * top[j]
+            square += total * total
+        most = max(most, square)
+    return math.sqrt(most)
 
 
 class ArmModeStage:
@@ -29,7 +47,7 @@ class ArmModeStage:
             Mode.SPEED_SEPARATION: modes.speed_separation_m_s,
             Mode.POWER_FORCE_LIMITED: modes.power_force_limited_m_s,
         }
-        self._torque = config.arm.command == "torque"
+        self._torque = config.arm.command != "velocity"
         self._top = np.array(arm.max_velocity)
         self._tree, _ = build_tree(arm)
         moving = self._tree.point_joint >= 0
@@ -38,6 +56,8 @@ class ArmModeStage:
         self._jacobian = np.zeros((len(moving), 3, arm.n))
         self.speed_share = 1.0
         """Share of the joint speed limits that the mode of the newest tick allows torque commands."""
+        self.speed_limit = np.inf
+        """Of every point of the arm in the newest tick. [m/s]"""
 
     def reset(self) -> None:
         """Nothing to forget: the supervisor latches modes, this stage obeys them."""
@@ -50,13 +70,13 @@ class ArmModeStage:
             name = tick.mode.name if isinstance(tick.mode, Mode) else repr(tick.mode)
             tick.stop(self.name, Status.STOPPED, f"mode {name} forbids motion")
             return
+        self.speed_limit = limit
         place(self._tree, tick.state.position, self._pose)
         jacobians(self._tree, self._pose, self._jacobian)
-        moving = self._jacobian[self._moving]  # (points, 3, n)
         if self._torque:
-            fastest = float(np.linalg.norm(np.abs(moving) @ self._top, axis=1).max())
-            self.speed_share = min(1.0, limit / fastest)
+            self.speed_share = min(1.0, limit / _fastest(self._jacobian, self._moving, self._top))
             return
+        moving = self._jacobian[self._moving]  # (points, 3, n)
         wanted = np.clip(tick.command, -self._top, self._top)
         speed = float(np.linalg.norm(moving @ wanted, axis=1).max())
         if speed > limit:

@@ -60,6 +60,7 @@ def stopping_parameters(config: ArcConfig, robot: BaseRobot) -> StoppingParamete
         creep_speed=barrier.creep_speed_m_s,
         longest_stop=0.0,
         farthest_stop=0.0,
+        person_speed=barrier.person_speed_m_s,
     )
     return with_envelope(parameters, robot.max_speed, robot.max_yaw_rate)
 

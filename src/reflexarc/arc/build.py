@@ -2,6 +2,7 @@
 """Build the standard arc of a robot: its stages in order, compiled and warm."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from reflexarc.arc.actuator_limits import ActuatorLimitStage
 from reflexarc.arc.arc import Arc
@@ -15,16 +16,22 @@ from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
 from reflexarc.arc.stage import Stage
-from reflexarc.arc.warm_up import warm_up_arm, warm_up_base
-from reflexarc.core.paths import robot_kind
+from reflexarc.arc.warm_up import warm_up_arm, warm_up_base, warm_up_contact
+from reflexarc.core.paths import model_file, robot_kind
 from reflexarc.robots import BaseRobot, LeggedRobot, load_legged, load_robot
+
+if TYPE_CHECKING:
+    from reflexarc.reflex.contact.reflexes import Reflexes
+    from reflexarc.robots.arm import Arm
 
 
 def build_arc(config: ArcConfig) -> Arc:
     """Build the standard arc of the robot that `config` names, compiled and warm.
 
     A wheeled base: sanity, mode limits, limits of the drive on the proposal, barrier, limits of the drive, post-check.
-    A legged base: the same with the limits of its gait. An arm: sanity, mode limits, barrier, post-check.
+    A legged base: the same with the limits of its gait. An arm: sanity, mode limits, barrier, post-check; an arm in
+    contact (`arm.command: impedance`): sanity, mode limits, tip, critic, reflex, energy, force barrier, impedance,
+    barrier, post-check.
 
     Raises:
         ConfigError: the robot is unknown, or the configuration asks for what its kind does not have.
@@ -76,6 +83,8 @@ def _arm(config: ArcConfig) -> Arc:
     from reflexarc.robots.arm import load_arm  # noqa: PLC0415
 
     arm = load_arm(config.robot)
+    if config.arm.command == "impedance":
+        return _contact(config, arm)
     modes = ArmModeStage(config, arm)
     barrier = ArmBarrierStage(config, arm, modes)
     stages = (
@@ -87,6 +96,59 @@ def _arm(config: ArcConfig) -> Arc:
     arc = Arc(config, stages, arm.n, barrier.halt, barrier.uncertified)
     warm_up_arm(arc, arm)
     return arc
+
+
+def _contact(config: ArcConfig, arm: "Arm") -> Arc:
+    """Build the arc of an arm in contact, from the arm without its tool."""
+    from reflexarc.arc.arm_barrier import ArmCheckStage  # noqa: PLC0415
+    from reflexarc.arc.arm_modes import ArmModeStage  # noqa: PLC0415
+    from reflexarc.arc.contact_motion import ContactMotion  # noqa: PLC0415
+    from reflexarc.arc.contact_sanity import ContactSanityStage  # noqa: PLC0415
+    from reflexarc.arc.critic_stage import CriticStage  # noqa: PLC0415
+    from reflexarc.arc.energy_stage import EnergyStage  # noqa: PLC0415
+    from reflexarc.arc.force_stage import ForceStage  # noqa: PLC0415
+    from reflexarc.arc.impedance_stage import ContactBarrierStage, ImpedanceStage  # noqa: PLC0415
+    from reflexarc.arc.reflex_stage import ReflexStage  # noqa: PLC0415
+    from reflexarc.arc.tip_stage import TipStage  # noqa: PLC0415
+    from reflexarc.reflex.impedance.tip import with_tool  # noqa: PLC0415
+
+    reflexes = contact_reflexes(config)
+    arm = with_tool(arm, config.contact.tool_length_m, config.contact.tool_mass_kg)
+    modes, motion = ArmModeStage(config, arm), ContactMotion(config, arm)
+    barrier = ContactBarrierStage(config, arm, modes, motion)
+    stages = (
+        ContactSanityStage(config, arm),
+        modes,
+        TipStage(config, motion),
+        CriticStage(config, motion, reflexes),
+        ReflexStage(config, motion, reflexes),
+        EnergyStage(motion, modes),
+        ForceStage(config, motion, modes),
+        ImpedanceStage(motion),
+        barrier,
+        ArmCheckStage(arm, barrier, torque=True),
+    )
+    arc = Arc(config, stages, arm.n, barrier.halt, barrier.uncertified)
+    warm_up_contact(arc, arm, motion)
+    return arc
+
+
+def contact_reflexes(config: ArcConfig) -> "Reflexes":
+    """Return critic and recovery of the configuration: those of its weights, or by rule.
+
+    Raises:
+        ModelError: the weights are missing, damaged, of another kind or for another robot.
+    """
+    from reflexarc.reflex.contact.reflexes import RuleReflexes  # noqa: PLC0415
+
+    contact = config.contact
+    if not contact.weights:
+        return RuleReflexes(
+            contact.sustained_n, contact.surface_n_m, contact.rule_threshold, touching=contact.touching_n
+        )
+    from reflexarc.reflex.contact.agent import load_contact_agent  # noqa: PLC0415 - brings what it was learned with
+
+    return load_contact_agent(model_file(contact.weights), config.robot)
 
 
 _BUILDERS: dict[str, Callable[[ArcConfig], Arc]] = {"wheeled": _wheeled, "legged": _legged, "arm": _arm}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reflexarc.arc.contact_config import ContactConfig
 from reflexarc.core.config import from_mapping, quantity
 from reflexarc.core.types import FIXED_FRAME
 
@@ -50,6 +51,13 @@ class BarrierConfig:
     obstacle_acceleration_m_s2: float = quantity(
         2.0, unit="m/s^2", low=0.0, high=10.0, doc="acceleration a pedestrian may add while the robot brakes"
     )
+    person_speed_m_s: float = quantity(
+        0.0,
+        unit="m/s",
+        low=0.0,
+        high=5.0,
+        doc="v_h: people count as coming at least so fast; 1.6 with no added acceleration is ISO/TS 15066's S_p",
+    )
     creep_speed_m_s: float = quantity(
         0.05, unit="m/s", low=0.0, high=0.1, doc="below this the robot counts as standing"
     )
@@ -86,8 +94,8 @@ class ArmConfig:
 
     command: str = quantity(
         "velocity",
-        choices=("velocity", "torque"),
-        doc="what is proposed and sent: joint velocities or torques",
+        choices=("velocity", "torque", "impedance"),
+        doc="what is proposed: joint velocities, torques, or the tip's goal and stiffness, which is sent as torques",
     )
     alpha: float = quantity(10.0, unit="1/s", low=0.1, high=100.0, doc="gain of the barriers")
     alpha_2: float = quantity(
@@ -171,6 +179,7 @@ class ArcConfig:
     barrier: BarrierConfig = quantity(BarrierConfig(), doc="the stopping barrier")
     learned: LearnedConfig = quantity(LearnedConfig(), doc="the learned barrier beside it")
     arm: ArmConfig = quantity(ArmConfig(), doc="barriers of an arm")
+    contact: ContactConfig = quantity(ContactConfig(), doc="an arm in contact")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "arc") -> "ArcConfig":

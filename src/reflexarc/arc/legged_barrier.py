@@ -55,6 +55,7 @@ def disc_parameters(config: ArcConfig, robot: LeggedRobot) -> DiscParameters:
         obstacle_acceleration=barrier.obstacle_acceleration_m_s2,
         creep_speed=barrier.creep_speed_m_s,
         top_speed=robot.max_speed,
+        person_speed=barrier.person_speed_m_s,
     )
 
 

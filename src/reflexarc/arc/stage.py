@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reflexarc.core.types import Array, Intervention, Mode, Status
+from reflexarc.core.types import Array, ContactVerdict, Intervention, Mode, Status
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Tick:
     state: Any
     """Newest state (`BaseState`, `JointState` of an arm), or None before the first."""
     proposal: Any
-    """Newest proposal (`Proposal`, `JointProposal` of an arm), or None before the first."""
+    """Newest proposal (`Proposal`; `JointProposal` or `ImpedanceProposal` of an arm), or None before the first."""
     mode: Mode
     """Mode set by the supervisor."""
     command: Array
@@ -39,6 +39,8 @@ class Tick:
     """Smallest value of the learned barrier among the people near; NaN without one. [m]"""
     risk: float = math.nan
     """Critic's estimate."""
+    contact: ContactVerdict | None = None
+    """What an arm in contact does."""
     interventions: list[Intervention] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -51,6 +53,11 @@ class Tick:
         self.interventions.append(Intervention(stage, reason, size))
         self.command[:] = command
         self.status = status
+
+    def note(self, stage: str, reason: str, change: float) -> None:
+        """Note that a stage changed what the command will be made of, before there is one."""
+        self.interventions.append(Intervention(stage, reason, change))
+        self.status = Status.FILTERED
 
     def stop(self, stage: str, status: Status, reason: str, fault: str = "") -> None:
         """Send what stops the robot and skip the stages that follow."""

@@ -9,6 +9,7 @@ import numpy as np
 from reflexarc.arc.arc import Arc
 from reflexarc.core.types import (
     BaseState,
+    ImpedanceProposal,
     JointProposal,
     JointState,
     Mode,
@@ -16,9 +17,11 @@ from reflexarc.core.types import (
     Proposal,
     Spheres,
     Walls,
+    Wrench,
 )
 
 if TYPE_CHECKING:
+    from reflexarc.arc.contact_motion import ContactMotion
     from reflexarc.robots.arm import Arm
 
 TICKS = 200
@@ -77,4 +80,23 @@ def warm_up_arm(arc: Arc, arm: "Arm") -> None:
         state = JointState(now, frame, arm.joints, arm.home, rng.uniform(-0.2, 0.2, arm.n), spheres)
         proposal = JointProposal(now, arm.joints, rng.uniform(-1.0, 1.0, arm.n) * scale)
         arc.tick(state, proposal, Mode(k % 4), now)
+    arc.reset()
+
+
+def warm_up_contact(arc: Arc, arm: "Arm", motion: "ContactMotion") -> None:
+    """Tick the arc of an arm in contact at its home with forces on its tip, in every mode, then reset it."""
+    rng = np.random.default_rng(0)
+    frame, still = arc.config.frame_id, np.zeros(arm.n)
+    motion.tip.update(arm.home, still)
+    tip = motion.tip.position.copy()
+    zeroing = math.ceil((arc.config.contact.tare_s or 0.0) * arc.config.rate_hz)
+    for k in range(-zeroing, TICKS):
+        now = (zeroing + k) * arc.config.period
+        force, fast = (15.0, 0.1) if k >= 0 else (0.0, 0.0)
+        wrench = Wrench(now, frame, rng.normal(0.0, force, 3), rng.normal(0.0, 0.1, 3))
+        speed = rng.uniform(-fast, fast, arm.n)
+        state = JointState(now, frame, arm.joints, arm.home, speed, Spheres.none(now, frame), wrench)
+        goal = tip + rng.uniform(-0.04, 0.04, 3)
+        proposal = ImpedanceProposal(now, frame, goal, np.diag(rng.uniform(100.0, 1500.0, 3)))
+        arc.tick(state, proposal, Mode.PROTECTIVE_STOP if k % 20 == 0 else Mode(k % 3), now)
     arc.reset()

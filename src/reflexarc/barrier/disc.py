@@ -12,7 +12,7 @@ coming:
 
 with
     z       clearance plus k standard deviations of the position [m],
-    w       closing speed of the thing along n, >= 0, plus k standard deviations of the velocity [m/s],
+    w       closing speed of the thing along n, plus k standard deviations of the velocity; at least v_h >= 0 [m/s],
     a_p     acceleration that the thing may add in any direction [m/s^2]; 0 for walls,
     S       largest speed along n while the heading, and p with it, turns by theta [m/s]; |p| from a quarter turn on,
     a, alpha  guaranteed deceleration [m/s^2] and yaw deceleration [rad/s^2],
@@ -69,6 +69,8 @@ class DiscParameters(NamedTuple):
     """Below this speed the robot counts as standing. [m/s]"""
     top_speed: float
     """Largest |p| that is asked about; what it cannot bring near gets no row. [m/s]"""
+    person_speed: float = 0.0
+    """v_h: every moving thing counts as coming at least so fast. [m/s]"""
 
 
 @numba.njit(cache=True)
@@ -112,8 +114,10 @@ def disc_rows(pose, twist, age, position, velocity, radius, position_std, veloci
         spread = p.sigmas * velocity_std[i]
         wx = cos * velocity[i, 0] + sin * velocity[i, 1]
         wy = cos * velocity[i, 1] - sin * velocity[i, 0]
-        closing = max(0.0, -(nx * wx + ny * wy) + spread)
-        margin = p.clearance + p.sigmas * position_std[i] + spread * age
+        measured = -(nx * wx + ny * wy) + spread
+        closing = max(p.person_speed, measured)
+        unmeasured = closing - measured if p.person_speed > 0.0 else 0.0
+        margin = p.clearance + p.sigmas * position_std[i] + (spread + unmeasured) * age
         margin += 0.5 * p.obstacle_acceleration * age * age
         if gap <= margin + closing * stop + 0.5 * p.obstacle_acceleration * stop * stop + farthest:
             away = -(nx * twist[0] + ny * twist[1])

@@ -11,7 +11,7 @@ while the thing kept coming:
 
 with
     z       clearance plus k standard deviations of the position [m],
-    w       closing speed of the thing along n, >= 0, plus k standard deviations of the velocity [m/s],
+    w       closing speed of the thing along n, plus k standard deviations of the velocity; at least v_h >= 0 [m/s],
     a_p     acceleration that the thing may add in any direction [m/s^2]; 0 for walls,
     T       time until the robot rests [s],
     s       speed of the footprint's support point along n, with c = n_x and b = lever x n [m/s],
@@ -21,7 +21,9 @@ with
 
 It is the protective separation distance S_p = S_h + S_r + S_s + C + Z of ISO/TS 15066:2016, 5.5.4 (from ISO
 13855) turned into a function of the command, with the robot's velocity signed: moving away counts, up to the
-speed that is measured (a command is not yet a speed). Because n is kept fixed while braking, h >= 0 is
+speed that is measured (a command is not yet a speed). With v_h = 1.6 m/s and a_p = 0 it is the standard's S_p for a
+person whose speed is not measured, T_r being the age of the measurement plus tau; with v_h = 0 measured speeds
+count. Because n is kept fixed while braking, h >= 0 is
 sufficient: the plane with normal n still separates the two bodies when the robot stands.
 
 Along a ray, u = lambda u_0, the barrier is at least a quadratic, h >= D - B lambda - Q lambda^2, so a large
@@ -85,6 +87,8 @@ class StoppingParameters(NamedTuple):
     """T of the fastest command, see `with_envelope`. [s]"""
     farthest_stop: float
     """How far the fastest command can bring any corner along any direction until the robot rests. [m]"""
+    person_speed: float = 0.0
+    """v_h: every moving thing counts as coming at least so fast. [m/s]"""
 
 
 def with_envelope(
@@ -172,11 +176,13 @@ def stopping_rows(
         wx = cos * velocity[i, 0] + sin * velocity[i, 1]
         wy = cos * velocity[i, 1] - sin * velocity[i, 0]
         spread = p.sigmas * velocity_std[i]
-        closing = max(0.0, -(nx * wx + ny * wy) + spread)
+        measured = -(nx * wx + ny * wy) + spread
+        closing = max(p.person_speed, measured)
+        unmeasured = closing - measured if p.person_speed > 0.0 else 0.0
         margin = (
             p.clearance
             + p.sigmas * position_std[i]
-            + spread * age
+            + (spread + unmeasured) * age
             + 0.5 * p.obstacle_acceleration * age * age
         )
         far = margin + closing * stop + 0.5 * p.obstacle_acceleration * stop * stop + p.farthest_stop

@@ -23,6 +23,8 @@ VERBS = {
     "reach": "density of reachable states, risk of a box, plans under a risk limit",
     "train": "learn a barrier from recorded transitions, or a density, a fleet's policies or a reflex from a simulator",
     "certify": "make and recompute certificates of learned barriers",
+    "assurance": "hazard models, verified supervisors, runtime monitors",
+    "validate": "compare the simulation with logs and end with a verdict",
     "plan": "plan a fleet: multi-agent path finding, and judge plans",
     "bench": "run a study of benchmarks/ and print its headline figures",
     "launch": "run a ROS 2 launch file without a ROS installation",

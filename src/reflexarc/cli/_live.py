@@ -83,6 +83,7 @@ def _arguments(request: RunRequest, entry: RunEntry, out: Path, folder: Path) ->
         "seed": str(entry.seed),
         "arc": str(entry.arc).lower(),
         "judge_plans": str(request.scenario.reach.enabled).lower(),
+        "supervised": str(entry.arc and request.scenario.supervisor.enabled).lower(),
         "duration": str(request.duration),
         "out_dir": str(folder),
     }

@@ -5,7 +5,9 @@ A study is a folder `benchmarks/NAME/` with a page `README.md` and a module `stu
 
 - `run(full: bool, progress: Callable[[str], None]) -> dict`: the figures, JSON types only;
 - `headline(results: dict) -> dict`: the few figures that the page leads with;
-- `SEEDS`, optional: the seeds of the full run.
+- `SEEDS`, optional: the seeds of the full run;
+- `PARTS` and `run_part(name, full, progress) -> dict`, optional: parts that can be run alone, whose figures stand under
+  their names; `headline` then also takes figures of which only some are there.
 """
 
 import argparse
@@ -40,6 +42,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--full", action="store_true", help="the full study; writes benchmarks/NAME/results.json"
     )
     parser.add_argument(
+        "--part",
+        metavar="PART",
+        help="only this part of one study; with --full the rest of its results.json stays as it is",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object with the figures as the last line"
     )
     return parser
@@ -59,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         if name not in known:
             raise UnknownNameError("study", name, known, str(folder))
-    headlines = {name: _run_study(folder / name, args.full) for name in names}
+    if args.part and len(names) > 1:
+        raise ConfigError("--part is a part of one study; allowed: one NAME with it")
+    headlines = {name: _run_study(folder / name, args.full, args.part) for name in names}
     for name, figures in headlines.items():
         print("\n".join([name, *(f"  {key}: {value}" for key, value in figures.items())]))
     if args.json:
@@ -110,14 +119,19 @@ def load_study(folder: Path) -> ModuleType:
     return module
 
 
-def _run_study(folder: Path, full: bool) -> dict[str, Any]:
+def _run_study(folder: Path, full: bool, part: str | None) -> dict[str, Any]:
     study = load_study(folder)
+    if part is not None and part not in (known := _parts(study)):
+        raise UnknownNameError("part", part, known, str(folder))
     started = time.perf_counter()
-    results = study.run(full, _say(folder.name))
+    say = _say(folder.name)
+    results = study.run(full, say) if part is None else {part: study.run_part(part, full, say)}
     wall = time.perf_counter() - started
     figures = study.headline(results)
-    if full:
+    if full and part is None:
         _write_results(folder, study, results, figures, wall)
+    elif full:
+        _write_part(folder, study, part, results[part], wall)
     elif wall > SHORT_RUN_S:
         print(
             f"{folder.name}: the short run took {wall:.0f} s, more than {SHORT_RUN_S:.0f} s", file=sys.stderr
@@ -125,21 +139,46 @@ def _run_study(folder: Path, full: bool) -> dict[str, Any]:
     return figures
 
 
+def _parts(study: ModuleType) -> tuple[str, ...]:
+    """Return the parts of a study that can be run alone."""
+    return tuple(study.PARTS) if callable(getattr(study, "run_part", None)) else ()
+
+
 def _write_results(
     folder: Path, study: ModuleType, results: Any, figures: dict[str, Any], wall: float
 ) -> None:
+    seeds = list(getattr(study, "SEEDS", ()))
+    content = {"headline": figures, "figures": results, **_origin(folder.name, [], wall, seeds)}
+    _write(folder, content)
+
+
+def _write_part(folder: Path, study: ModuleType, part: str, results: Any, wall: float) -> None:
+    """Replace one part's figures in a study's results, and say where they came from."""
+    path = folder / "results.json"
+    if not path.is_file():
+        raise ReflexArcError(f"{path} is not there: run the whole study with --full first")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["figures"][part] = results
+    content["headline"] = study.headline(content["figures"])
+    content.setdefault("parts", {})[part] = _origin(folder.name, ["--part", part], wall)
+    _write(folder, content)
+
+
+def _origin(name: str, options: list[str], wall: float, seeds: list[int] | None = None) -> dict[str, Any]:
+    """Return command, seeds, versions, machine, date and duration of a full run."""
     from reflexarc.report.versions import machine, today, versions  # noqa: PLC0415 - reads package metadata
 
-    content = {
-        "headline": figures,
-        "figures": results,
-        "command": shlex.join(["reflexarc", "bench", folder.name, "--full"]),
-        "seeds": list(getattr(study, "SEEDS", ())),
+    return {
+        "command": shlex.join(["reflexarc", "bench", name, "--full", *options]),
+        **({} if seeds is None else {"seeds": seeds}),
         "versions": versions(),
         "machine": machine(),
         "date": today(),
         "wall_s": round(wall, 1),
     }
+
+
+def _write(folder: Path, content: dict[str, Any]) -> None:
     path = folder / "results.json"
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     print(

@@ -34,8 +34,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.file}: {recording.describe_loss()}", file=sys.stderr)
     result = replay(recording, recorded_arc_config(recording))
     print(f"{result.ticks} verdicts recorded, {result.equal} equal, {len(result.differences)} different")
-    if result.missing_inputs:
-        print(f"{result.missing_inputs} could not be replayed: their inputs are not in the recording")
+    if result.missing:
+        print(
+            f"{len(result.missing)} could not be replayed (ticks {result.missing[0]} to {result.missing[-1]}): their "
+            "inputs are not in the recording"
+        )
     if result.gaps:
         print(f"{result.gaps} verdicts are missing between the recorded ones")
     for difference in result.differences[:SHOWN_DIFFERENCES]:
@@ -44,5 +47,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"and {len(result.differences) - SHOWN_DIFFERENCES} more")
     if args.json:
         figures = {"ticks": result.ticks, "equal": result.equal, "different": len(result.differences)}
-        print(json.dumps(figures | {"missing_inputs": result.missing_inputs, "gaps": result.gaps}))
+        print(json.dumps(figures | {"missing_inputs": len(result.missing), "gaps": result.gaps}))
     return 0 if result.same else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SYSTEM_OR_DATA`, `train density|fleet|reflex RECIPE`: learn offline or in a simulation."""
+"""`reflexarc train barrier SOURCE`, `train density|fleet|reflex|critic RECIPE`: learn offline or in a simulation."""
 
 import argparse
 import json
@@ -30,10 +30,14 @@ fleet: learn goal-conditioned policies with critics of distance and cost, for ro
 
 reflex: learn a safety critic, a recovery policy and a task policy while they drive. SOURCE is
 
-  RECIPE.yaml   `problem` (navigation1 or navigation2), `method` and `training`; a seed may be added with --seed
+  RECIPE.yaml   `problem` (navigation1, navigation2, or maze: an arm in contact), `method` and `training`; a seed may
+                be added with --seed
+
+critic: only what a reflex learns before it drives, critic and recovery from probes. SOURCE is a reflex's RECIPE.yaml
 
 The folder --out receives barrier.safetensors, density.safetensors, unconstrained.safetensors and
-constrained.safetensors (fleet), or reflex.safetensors, and recipe.yaml and log.csv. A training that was
+constrained.safetensors (fleet), or reflex.safetensors (contact.safetensors of an arm in contact), and recipe.yaml and
+log.csv. A training that was
 stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
@@ -45,10 +49,11 @@ examples:
   reflexarc train density models/double_pendulum/density.yaml --out runs/double_pendulum
   reflexarc train fleet models/fleet/center_dot/recipe.yaml --seed 1 --out runs/center_dot_1
   reflexarc train reflex models/reflex/navigation2/recipe.yaml --out runs/navigation2
+  reflexarc train critic models/reflex/maze/recipe.yaml --out runs/maze_critic
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier", "density", "fleet", "reflex")
+PARTS = ("barrier", "density", "fleet", "reflex", "critic")
 BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
@@ -63,7 +68,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("part", choices=PARTS, metavar="WHAT", help="barrier, density, fleet or reflex")
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help=", ".join(PARTS))
     parser.add_argument("source", metavar="SOURCE", help="what to learn from, see above")
     parser.add_argument("--learner", metavar="NAME", help="vocbf (default), published, fisor, bc, ...")
     parser.add_argument("--seed", type=int, help="seed of weights and batches (default: 0)")
@@ -84,7 +89,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    return {"barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex}[args.part](args)
+    parts = {
+        "barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex, "critic": _reflex,
+    }  # fmt: skip
+    return parts[args.part](args)
 
 
 def _fleet(args: argparse.Namespace) -> int:
@@ -100,13 +108,15 @@ def _fleet(args: argparse.Namespace) -> int:
 
 
 def _reflex(args: argparse.Namespace) -> int:
-    from reflexarc.reflex.recipe import WEIGHTS, train  # noqa: PLC0415 - needs JAX, lazy
+    from reflexarc.reflex.recipe import train  # noqa: PLC0415 - needs JAX, lazy
 
-    source, name, out = _of_a_recipe(args, "a reflex's", "_reflex")
-    started = time.perf_counter()
-    with _Display(f"{name} reflex", args.quiet) as display:
-        recipe, agent = train(source, out, display.update, args.seed)
-    print(f"{out / WEIGHTS}: {recipe.method}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
+    source, name, out = _of_a_recipe(args, f"a {args.part}'s", f"_{args.part}")
+    started, driven = time.perf_counter(), args.part == "reflex"
+    with _Display(f"{name} {args.part}", args.quiet) as display:
+        recipe, agent, file = train(source, out, display.update, args.seed, driven)
+    print(f"{file}: {recipe.method}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
+    if not driven:
+        return 0
     totals = agent.recipe["totals"]
     print(
         f"  while learning {totals['reached']} episodes reached the goal and {totals['failed']} failed, of "

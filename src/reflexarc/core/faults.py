@@ -7,44 +7,17 @@ from here.
 """
 
 import math
-from dataclasses import dataclass
 
+from reflexarc.core.arm_faults import ARM_FAULTS
 from reflexarc.core.errors import UnknownNameError
+from reflexarc.core.fault_type import NEXT, SANITY, TICK_S, Fault, until_stale
+from reflexarc.core.gate_faults import GATE_FAULTS
 from reflexarc.core.interfaces import interface
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that can go wrong."""
-
-    name: str
-    """snake_case name, as in `Verdict.faults` and in diagnostics."""
-    detector: str
-    """Who notices: a stage of the arc (`arc: sanity`) or a node."""
-    detection: str
-    """How it is noticed."""
-    within_s: float
-    """Longest time from the fault to the reaction on the command; nan where no motion depends on it. [s]"""
-    reaction: str
-    """What the stack does."""
-    recovery: str
-    """What ends the reaction."""
-    test: str
-    """Test that proves detection and reaction: `file::function`."""
-
-
-TICK_S = 1.0 / interface("cmd_vel").rate_hz
-"""One period of the arc. [s]"""
-_SANITY = "arc: sanity"
 _REACH = "reachability_node"
 _FLEET = "fleet_planner_node"
 _ZERO = "status STOPPED, zero velocity"
 _HOLD = "status NO_PROPOSAL, zero velocity"
-_NEXT = "the next good message"
-
-
-def _stale(topic: str) -> float:
-    return interface(topic).max_age_s + TICK_S
 
 
 _ARC = "tests/arc/test_sanity.py"
@@ -53,7 +26,7 @@ _GRAPH = "tests/ros/test_faults_live.py"
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "state_missing",
-        _SANITY,
+        SANITY,
         "no odometry, obstacles or scan has arrived since activation",
         TICK_S,
         _ZERO,
@@ -62,106 +35,106 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "state_stale",
-        _SANITY,
+        SANITY,
         "stamp of odom older or further in the future than its maximum age",
-        _stale("odom"),
+        until_stale("odom"),
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_GRAPH}::test_killed_plant_makes_the_arc_command_zero",
     ),
     Fault(
         "state_not_finite",
-        _SANITY,
+        SANITY,
         "pose, twist or stamp is NaN or infinite",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "state_misfit",
-        _SANITY,
+        SANITY,
         "the state is of another kind of robot, or its joints have other names or another order",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         "tests/arc/test_arm.py::test_input_of_another_robot_stops_the_arm",
     ),
     Fault(
         "state_out_of_order",
-        _SANITY,
+        SANITY,
         "stamp of odom before that of the last one",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_state_older_than_the_last_one_is_refused",
     ),
     Fault(
         "frame_mismatch",
-        _SANITY,
+        SANITY,
         "frame_id of odom, obstacles or walls is not the arc's fixed frame",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_GRAPH}::test_obstacles_in_a_wrong_frame_stop_the_robot",
     ),
     Fault(
         "obstacles_stale",
-        _SANITY,
+        SANITY,
         "stamp of obstacles older or further in the future than its maximum age",
-        _stale("obstacles"),
+        until_stale("obstacles"),
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "obstacles_not_finite",
-        _SANITY,
+        SANITY,
         "a number is NaN or infinite, a radius or deviation negative",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "obstacles_implausible",
-        _SANITY,
+        SANITY,
         "an obstacle seems faster than max_obstacle_speed_m_s",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_track_that_is_too_fast_to_be_true_stops_the_robot",
     ),
     Fault(
         "obstacles_too_many",
-        _SANITY,
+        SANITY,
         "more obstacles around an arm than arm.obstacles",
         TICK_S,
         "status STOPPED, the arm brakes",
-        _NEXT,
+        NEXT,
         "tests/arc/test_arm.py::test_more_obstacles_than_the_arc_has_room_for_stop_the_arm",
     ),
     Fault(
         "walls_stale",
-        _SANITY,
+        SANITY,
         "stamp of the scan older or further in the future than its maximum age",
-        _stale("scan"),
+        until_stale("scan"),
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "walls_not_finite",
-        _SANITY,
+        SANITY,
         "a wall's coordinate or stamp is NaN",
         TICK_S,
         _ZERO,
-        _NEXT,
+        NEXT,
         f"{_ARC}::test_fault_stops_the_robot_and_is_named",
     ),
     Fault(
         "proposal_missing",
-        _SANITY,
+        SANITY,
         "no proposal has arrived since activation",
         TICK_S,
         _HOLD,
@@ -170,34 +143,34 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "proposal_stale",
-        _SANITY,
+        SANITY,
         "stamp of the proposal older or further in the future than its maximum age",
-        _stale("proposal"),
+        until_stale("proposal"),
         _HOLD,
-        _NEXT,
+        NEXT,
         f"{_GRAPH}::test_killed_policy_stops_the_robot",
     ),
     Fault(
         "proposal_not_finite",
-        _SANITY,
+        SANITY,
         "a velocity or the stamp is NaN or infinite",
         TICK_S,
         _HOLD,
-        _NEXT,
+        NEXT,
         f"{_GRAPH}::test_nan_proposal_gives_zero_and_a_fault",
     ),
     Fault(
         "proposal_misfit",
-        _SANITY,
+        SANITY,
         "the proposal is for another kind of robot, or its joints have other names or another order",
         TICK_S,
         _HOLD,
-        _NEXT,
+        NEXT,
         "tests/arc/test_arm.py::test_input_of_another_robot_stops_the_arm",
     ),
     Fault(
         "clock_backwards",
-        _SANITY,
+        SANITY,
         "the time of a tick is before that of the tick before, or not finite",
         TICK_S,
         "status LATCHED, mode PROTECTIVE_STOP, zero velocity",
@@ -255,7 +228,7 @@ FAULTS: tuple[Fault, ...] = (
         "no cmd_vel has arrived for its maximum age, on the steady clock",
         interface("cmd_vel").max_age_s,
         "the plant receives zero velocity",
-        _NEXT,
+        NEXT,
         f"{_GRAPH}::test_killed_arc_gives_the_plant_zero",
     ),
     Fault(
@@ -264,7 +237,7 @@ FAULTS: tuple[Fault, ...] = (
         "a velocity of cmd_vel is NaN or infinite",
         0.0,
         "the message is refused and counted; the plant receives zero velocity",
-        _NEXT,
+        NEXT,
         "tests/ros/test_watchdog.py::test_non_finite_command_becomes_zero",
     ),
     Fault(
@@ -280,9 +253,9 @@ FAULTS: tuple[Fault, ...] = (
         "policy_state_stale",
         "task_policy_node",
         "odom older than its maximum age",
-        _stale("odom"),
+        until_stale("odom"),
         "no proposal is published, so the arc holds the robot",
-        _NEXT,
+        NEXT,
         "tests/ros/test_watchdog.py::test_stale_odometry_silences_the_policy",
     ),
     Fault(
@@ -308,7 +281,7 @@ FAULTS: tuple[Fault, ...] = (
         "node_killed",
         "launch, mission_node",
         "a process ends, or a topic it publishes stays silent",
-        _stale("proposal"),
+        until_stale("proposal"),
         "the robot stops through the stale faults above; the run ends with a reason",
         "start the run again",
         f"{_GRAPH}::test_mission_node_ends_with_a_reason_when_a_node_dies",
@@ -339,7 +312,7 @@ FAULTS: tuple[Fault, ...] = (
         "odometry of a robot older than stale_s",
         0.5 + 0.1,
         "the robot makes no progress, so whoever waits for it is permitted nothing more; fleet_progress says STALE",
-        _NEXT,
+        NEXT,
         "tests/ros/test_fleet_live.py::test_a_silent_robot_is_stale_then_lost_and_the_others_go_on",
     ),
     Fault(
@@ -389,6 +362,8 @@ FAULTS: tuple[Fault, ...] = (
         "mend the parameter",
         "tests/ros/test_parameters.py::test_wrong_parameter_ends_the_node_with_a_clear_error",
     ),
+    *ARM_FAULTS,
+    *GATE_FAULTS,
 )
 
 

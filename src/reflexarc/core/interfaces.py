@@ -11,84 +11,19 @@ deadline: a driver that offers none would be refused, so ages are judged by the 
 """
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
 
+from reflexarc.core.arm_interfaces import ARM_INTERFACES
 from reflexarc.core.errors import UnknownNameError
+from reflexarc.core.gate_interfaces import GATE_INTERFACES
+from reflexarc.core.interface_type import LATCHED, Durability, Interface, Reliability
 from reflexarc.core.types import FIXED_FRAME
+
+__all__ = ["BODY_FRAME", "INTERFACES", "LIDAR_FRAME", "Durability", "Interface", "Reliability", "interface"]
 
 BODY_FRAME = "base_link"
 LIDAR_FRAME = "lidar"
 
 
-class Reliability(StrEnum):
-    """Whether a lost message is sent again."""
-
-    RELIABLE = "reliable"
-    BEST_EFFORT = "best_effort"
-
-
-class Durability(StrEnum):
-    """Whether a late subscriber receives the last message."""
-
-    VOLATILE = "volatile"
-    TRANSIENT_LOCAL = "transient_local"
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """One topic."""
-
-    name: str
-    """Topic name relative to the robot's namespace; only names shared by all robots start with a slash."""
-    type: str
-    """`package/msg/Name`."""
-    publisher: str
-    """Node that publishes it in simulation; on a robot a driver takes the plant_node's place."""
-    frame: str
-    """Frame of the content (`header.frame_id`); empty where there is none."""
-    rate_hz: float
-    """Expected rate; 0 for a topic that is published when something happens. [Hz]"""
-    max_age_s: float
-    """Age beyond which the content must not be acted upon; inf where it does not age. [s]"""
-    doc: str
-    """What it carries."""
-    reliability: Reliability = Reliability.RELIABLE
-    durability: Durability = Durability.VOLATILE
-    depth: int = 10
-    """Messages that the publisher keeps for subscribers that fell behind."""
-    deadline_s: float = math.inf
-    """Longest time between two messages that the publisher promises; inf for no promise. [s]"""
-    optional: bool = False
-    """Published only where its message package is installed."""
-
-    @property
-    def package(self) -> str:
-        """Message package."""
-        return self.type.split("/")[0]
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether it is published at a fixed rate and only the newest message matters to a controller."""
-        return self.rate_hz > 0.0 and self.durability is Durability.VOLATILE
-
-    def __post_init__(self) -> None:
-        if self.type.count("/") != 2 or "/msg/" not in self.type:
-            raise ValueError(f"{self.name}: type must be package/msg/Name, got {self.type!r}")
-        if (
-            not 0.0 <= self.rate_hz < math.inf
-            or not self.max_age_s > 0.0
-            or self.depth < 1
-            or not self.deadline_s > 0.0
-        ):
-            raise ValueError(
-                f"{self.name}: rate >= 0 and finite, max_age > 0, depth >= 1 and deadline > 0 are required"
-            )
-        if self.rate_hz > 0.0 and self.max_age_s < 2.0 / self.rate_hz:
-            raise ValueError(f"{self.name}: a maximum age of {self.max_age_s} s is shorter than two periods")
-
-
-_LATCHED = {"durability": Durability.TRANSIENT_LOCAL, "depth": 1}
 _PLANT, _ARC, _POLICY, _MISSION = "plant_node", "arc_node", "task_policy_node", "mission_node"
 _REACH = "reachability_node"
 _FLEET = "fleet_planner_node"
@@ -172,12 +107,12 @@ INTERFACES: tuple[Interface, ...] = (
     Interface(
         "mode",
         "reflexarc_msgs/msg/Mode",
-        "supervisor",
+        "supervisor_node",
         "",
         0.0,
         math.inf,
         "Operating mode; NORMAL holds until the first message.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "mission",
@@ -187,7 +122,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Current mission and its outcome, published at every change.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "route",
@@ -197,7 +132,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Route of the current mission.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "keepouts",
@@ -207,7 +142,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Lines of the map that must not be crossed though no sensor sees them (kerb edges).",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "plan",
@@ -237,7 +172,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         0.3,
         "The accepted variant of a plan that was not accepted as it is; its stamp tells how old it is.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "contact_events",
@@ -307,7 +242,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Cost statement of the missions so far, after each of them; only where evaluator_node runs.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "/fleet_plan",
@@ -317,7 +252,7 @@ INTERFACES: tuple[Interface, ...] = (
         0.0,
         math.inf,
         "Where every robot of a fleet is meant to be when, after each change; only where a fleet is planned.",
-        **_LATCHED,
+        **LATCHED,
     ),
     Interface(
         "/fleet_progress",
@@ -370,6 +305,8 @@ INTERFACES: tuple[Interface, ...] = (
         depth=100,
         optional=True,
     ),
+    *ARM_INTERFACES,
+    *GATE_INTERFACES,
 )
 
 

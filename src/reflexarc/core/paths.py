@@ -22,6 +22,12 @@ def models_dir() -> Path:
     return path
 
 
+def model_file(name: str) -> Path:
+    """Return the path of a file of `models/`, or `name` itself where it is the path of a file already."""
+    path = Path(name)
+    return path if path.is_absolute() or path.is_file() else models_dir() / path
+
+
 def model_dir(name: str) -> Path:
     """Return the folder of the robot `name`.
 

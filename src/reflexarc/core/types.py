@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: PLC0414 - an alias says that a name is given on from here
 """What flows through the stack: state, proposal, command, verdict.
 
 Frames follow REP-105 and units REP-103 (SI; x forward, y left, z up; radians). Positions are in the fixed
@@ -14,20 +15,16 @@ from enum import IntEnum, StrEnum
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from reflexarc.core.arm_types import ContactVerdict as ContactVerdict
+from reflexarc.core.arm_types import ImpedanceProposal as ImpedanceProposal
+from reflexarc.core.arm_types import JointProposal as JointProposal
+from reflexarc.core.arm_types import JointState as JointState
+from reflexarc.core.arm_types import Spheres as Spheres
+from reflexarc.core.arm_types import Wrench as Wrench
+from reflexarc.core.arrays import Array as Array
+from reflexarc.core.arrays import frozen
 
 FIXED_FRAME = "odom"
-
-
-def _frozen(values: npt.ArrayLike, shape: tuple[int, ...], name: str) -> Array:
-    """Return `values` as a read-only float64 array; -1 in `shape` matches any length."""
-    array = np.array(values, dtype=np.float64)
-    if array.size == 0 and -1 in shape:
-        array = array.reshape([0 if n == -1 else n for n in shape])
-    if array.ndim != len(shape) or any(n not in (-1, m) for n, m in zip(shape, array.shape, strict=True)):
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    array.setflags(write=False)
-    return array
 
 
 def _body_twist(values: npt.ArrayLike, name: str) -> Array:
@@ -56,7 +53,7 @@ class Status(StrEnum):
     FILTERED = "the proposal was changed by at least one stage to keep the margin"
     BACKUP = "no solution could be trusted; the certified backup action was sent"
     NO_PROPOSAL = "there is no fresh, finite proposal; the robot is held at standstill"
-    STOPPED = "an input or mode forbids motion; zero velocity was sent"
+    STOPPED = "an input or mode forbids motion; what stops the robot was sent"
     LATCHED = "a fault that needs an acknowledgement stopped the robot; call reset after finding its cause"
 
 
@@ -90,7 +87,7 @@ class Obstacles:
             ("position_std", (n,)),
             ("velocity_std", (n,)),
         ):
-            object.__setattr__(self, name, _frozen(getattr(self, name), shape, f"Obstacles.{name}"))
+            object.__setattr__(self, name, frozen(getattr(self, name), shape, f"Obstacles.{name}"))
         if self.ids and len(self.ids) != n:
             raise ValueError(
                 f"Obstacles.ids must be empty or have one entry per obstacle, got {len(self.ids)} for {n}"
@@ -118,7 +115,7 @@ class Walls:
     """End points x1, y1, x2, y2; shape (m, 4). [m]"""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "segments", _frozen(self.segments, (-1, 4), "Walls.segments"))
+        object.__setattr__(self, "segments", frozen(self.segments, (-1, 4), "Walls.segments"))
 
     @classmethod
     def none(cls, frame_id: str = FIXED_FRAME) -> "Walls":
@@ -148,86 +145,8 @@ class BaseState:
     """Static surroundings, with a stamp of their own."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pose", _frozen(self.pose, (3,), "BaseState.pose"))
+        object.__setattr__(self, "pose", frozen(self.pose, (3,), "BaseState.pose"))
         object.__setattr__(self, "twist", _body_twist(self.twist, "BaseState.twist"))
-
-
-@dataclass(frozen=True, slots=True)
-class Spheres:
-    """Tracked things or body parts around an arm: spheres of constant velocity with growing uncertainty."""
-
-    stamp: float
-    """Time at which the positions hold. [s]"""
-    frame_id: str
-    """Frame of `position` and `velocity`; the arc refuses any other than the state's."""
-    position: Array
-    """Centres, shape (m, 3). [m]"""
-    velocity: Array
-    """Shape (m, 3). [m/s]"""
-    radius: Array
-    """Shape (m,). [m]"""
-    position_std: Array
-    """Standard deviation of each position coordinate, shape (m,). [m]"""
-    velocity_std: Array
-    """Standard deviation of each velocity coordinate, shape (m,). [m/s]"""
-
-    def __post_init__(self) -> None:
-        m = len(self.position)
-        for name, shape in (
-            ("position", (m, 3)),
-            ("velocity", (m, 3)),
-            ("radius", (m,)),
-            ("position_std", (m,)),
-            ("velocity_std", (m,)),
-        ):
-            object.__setattr__(self, name, _frozen(getattr(self, name), shape, f"Spheres.{name}"))
-
-    @classmethod
-    def none(cls, stamp: float, frame_id: str) -> "Spheres":
-        """Nothing around the arm, as a measurement made at `stamp` [s]."""
-        empty = np.zeros((0, 3))
-        return cls(stamp, frame_id, empty, empty, np.zeros(0), np.zeros(0), np.zeros(0))
-
-    def __len__(self) -> int:
-        return len(self.radius)
-
-
-@dataclass(frozen=True, slots=True)
-class JointState:
-    """Measured state of an arm and of what surrounds it."""
-
-    stamp: float
-    """Time at which positions and velocities were measured. [s]"""
-    frame_id: str
-    """Frame of the arm's base, in which obstacles must arrive."""
-    joints: tuple[str, ...]
-    """Names, in the order of the arrays; the arc refuses any other than its arm's."""
-    position: Array
-    """Shape (n,). [rad]"""
-    velocity: Array
-    """Shape (n,). [rad/s]"""
-    obstacles: Spheres
-    """With a stamp of their own."""
-
-    def __post_init__(self) -> None:
-        n = len(self.joints)
-        object.__setattr__(self, "position", _frozen(self.position, (n,), "JointState.position"))
-        object.__setattr__(self, "velocity", _frozen(self.velocity, (n,), "JointState.velocity"))
-
-
-@dataclass(frozen=True, slots=True)
-class JointProposal:
-    """What the task policy wants of an arm."""
-
-    stamp: float
-    """Time at which the policy decided. [s]"""
-    joints: tuple[str, ...]
-    """Names, in the order of `target`."""
-    target: Array
-    """Joint velocities [rad/s] or torques [N m], by the arc's `arm.command`; shape (n,)."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "target", _frozen(self.target, (len(self.joints),), "JointProposal.target"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +203,8 @@ class Verdict:
     outside the region it was learned in. NaN without one. [m]"""
     uncertified: bool = False
     """Whether the arc holds a learned barrier without a matching certificate (`learned.allow_uncertified`)."""
+    contact: ContactVerdict | None = field(default=None, compare=False)
+    """Of an arm in contact whose tick was not stopped before its impedance; its command is compared instead."""
     time_used: float = field(default=0.0, compare=False)
     """Wall time of the tick. [s] Excluded from comparison: a replay has the same verdict at another speed."""
     stage_times: tuple[float, ...] = field(default=(), compare=False)
@@ -309,8 +230,8 @@ class Plan:
     """x, y, yaw at these times, shape (k, 3). [m, m, rad]"""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time", _frozen(self.time, (-1,), "Plan.time"))
-        object.__setattr__(self, "pose", _frozen(self.pose, (len(self.time), 3), "Plan.pose"))
+        object.__setattr__(self, "time", frozen(self.time, (-1,), "Plan.time"))
+        object.__setattr__(self, "pose", frozen(self.pose, (len(self.time), 3), "Plan.pose"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,17 @@ class TickRecord(NamedTuple):
     """[s]"""
 
 
+class Beat(NamedTuple):
+    """What one heartbeat says."""
+
+    source: str
+    seq: int
+    steady: float
+    """Sender's steady clock. [s]"""
+    motion: bool
+    """Whether the sender lets the robot move."""
+
+
 def split(time_s: float) -> tuple[int, int]:
     """Return a finite time [s] as whole seconds and nanoseconds, the two fields of a message's stamp."""
     whole = math.floor(time_s)
@@ -204,6 +215,11 @@ def plan_risk_from(msg: Any) -> PlanRisk:
 def mode_from(msg: Any) -> Mode:
     """Decode reflexarc_msgs/Mode; a number that is no mode means EMERGENCY_STOP."""
     return Mode(msg.mode) if 0 <= msg.mode <= max(Mode) else Mode.EMERGENCY_STOP
+
+
+def heartbeat_from(msg: Any) -> Beat:
+    """Decode reflexarc_msgs/Heartbeat."""
+    return Beat(msg.source, msg.seq, msg.steady, msg.motion)
 
 
 def route_from(msg: Any) -> Array:

@@ -10,6 +10,8 @@ from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.types import Array, BaseState, Proposal
 
 _BUILT_IN = {
+    "contact_follower": "reflexarc.policies.contact_follower:ContactFollower",
+    "contact_learned": "reflexarc.policies.contact_learned:ContactLearned",
     "dwa": "reflexarc.policies.dwa:Dwa",
     "goal_conditioned": "reflexarc.policies.goal_conditioned:GoalConditioned",
     "route_follower": "reflexarc.policies.route_follower:RouteFollower",

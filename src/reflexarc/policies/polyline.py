@@ -12,6 +12,8 @@ _BEHIND, _AHEAD = 1.0, 5.0
 class Polyline:
     """Way points, arc length and progress."""
 
+    behind, ahead = _BEHIND, _AHEAD
+
     def __init__(self, route: Array):
         """Take way points, shape (n, 2) with n >= 2. [m]
 
@@ -43,7 +45,7 @@ class Polyline:
         share = np.clip(((position - start) * along).sum(axis=1) / length2, 0.0, 1.0)
         distance = np.hypot(*(start + share[:, None] * along - position).T)
         where = self._at[:-1] + share * np.sqrt(length2)
-        near = (where >= self.progress - _BEHIND) & (where <= self.progress + _AHEAD)
+        near = (where >= self.progress - self.behind) & (where <= self.progress + self.ahead)
         if not near.any():
             near[:] = True
         self.progress = float(where[np.where(near, distance, np.inf).argmin()])

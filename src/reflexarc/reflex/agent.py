@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 
-from reflexarc.core.errors import ModelError
+from reflexarc.core.errors import ModelError, UnknownNameError
 from reflexarc.core.weights import read_weights, save_weights, with_weights
 from reflexarc.reflex.loop import Shield
+from reflexarc.reflex.navigation import navigation
 from reflexarc.reflex.networks import Networks
 
 FORMAT = "reflexarc-reflex-1"
@@ -41,8 +42,9 @@ def load_reflex_agent(path: Path) -> ReflexAgent:
     try:
         shield = Shield(**recipe.pop("shield"))
         t = recipe["training"]
-        like = Networks(2, 2, int(t["width"]), int(t["members"]), jax.random.key(0))
-    except (KeyError, TypeError, ValueError) as error:
+        problem = navigation(str(recipe["problem"]))
+        like = Networks(problem, int(t["width"]), int(t["members"]), jax.random.key(0))
+    except (KeyError, TypeError, ValueError, UnknownNameError) as error:
         raise ModelError(f"{path}: its recipe does not describe networks and shield ({error!r})") from error
     if not (
         shield.threshold >= 0.0

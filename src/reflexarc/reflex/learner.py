@@ -27,12 +27,13 @@ from jax.flatten_util import ravel_pytree
 
 from reflexarc.core.config import quantity
 from reflexarc.core.training import Checkpoint, Progress, fit
-from reflexarc.reflex.loop import Episodes, Piece, Shield, control_step, fresh
+from reflexarc.reflex.loop import Episodes, Piece, Shield, chosen, control_step, fresh, numbers
 from reflexarc.reflex.memory import Memory, drawn, memory_of, remembered
-from reflexarc.reflex.navigation import LONG, Navigation
 from reflexarc.reflex.networks import Networks, risk_of, sampled
+from reflexarc.reflex.problem import Problem
 
 BOOTSTRAPS = ("task", "composite")
+TARGETS = ("largest", "mean")
 COUNTS = ("failed", "reached", "over", "reflex")
 SATURATION = 1e-3
 """Weight of the squares of the recovery's means before the tanh. Without it the policy can end in a corner of its box
@@ -54,7 +55,9 @@ class Learned(NamedTuple):
 class Training:
     """Parameters; beside each the published value where it is another."""
 
-    episodes: int = quantity(400, low=1, high=1e6, doc="episodes, if all lasted to the end")
+    episodes: int = quantity(
+        400, low=0, high=1e6, doc="episodes, if all lasted to the end; 0: only what comes before"
+    )
     environments: int = quantity(16, low=1, high=1024, doc="episodes side by side; published: 1")
     updates: int = quantity(
         4, low=1, high=256, doc="gradient steps per decision of all of them; published: 1 per decision"
@@ -74,38 +77,59 @@ class Training:
     gamma: float = quantity(0.99, low=0.0, high=1.0, doc="discount of the task per published step")
     entropy: float = quantity(0.2, low=0.0, high=10.0, doc="weight of the entropy beside rewards in metres")
     ring: int = quantity(40_000, low=256, high=1e7, doc="driven transitions that are kept")
+    rests: bool = quantity(False, doc="the critic also learns from rests of actions")
+    target: str = quantity("largest", choices=TARGETS, doc="which member's risk the critic's targets take")
     bootstrap: str = quantity("task", choices=BOOTSTRAPS, doc="what follows a transition of the critic")
     limit: float | None = quantity(
         None, low=0.0, high=1.0, doc="limit of the task's mean risk, held by a multiplier; default: none"
     )
 
 
-def probe_transitions(problem: Navigation, count: int, seed: int) -> Piece:
-    """Return one decision of each of `count` probes, which critic and recovery are pre-trained with."""
+def probe_transitions(problem: Problem, count: int, seed: int, rests: bool = False) -> Piece:
+    """Return one decision of each of `count` probes, which critic and recovery are pre-trained with.
+
+    Args:
+        problem: where.
+        count: how many.
+        seed: of what is drawn.
+        rests: of every second one only the rest from a random moment on.
+    """
     rng = np.random.default_rng(seed)
-    places, actions = (jnp.asarray(x, dtype=jnp.float32) for x in problem.probes(count, rng))
-    noise = jnp.asarray(rng.standard_normal((problem.length, count, 2)), dtype=jnp.float32)
+    start, actions = jax.tree.map(jnp.asarray, problem.probes(count, rng))
+    zero, never = jnp.zeros(count), jnp.zeros(count, bool)
+    moment = rng.integers(0, problem.length, count) * (rng.random(count) < 0.5) if rests else np.zeros(count)
+    moment = jnp.asarray(moment, dtype=jnp.int32)
 
     @jax.jit
-    def carried(state: Any, z: Any) -> Any:
-        def step(carry: Any, z: Any) -> Any:
-            s, failed, reached = carry
-            on = ~failed & ~reached
-            s = jnp.where(on[:, None], problem.move(s, actions, z), s)
-            return (s, failed | problem.failed(s), reached | (problem.reached(s) & ~problem.failed(s))), None
+    def carried(state: Any, actions: Any, key: Any) -> Any:
+        state = problem.begin(state, actions, ~never, never)
 
-        return jax.lax.scan(step, (state, problem.failed(state), problem.reached(state)), z)[0]
+        def step(carry: Any, now: Any) -> Any:
+            s, over, begun, left = carry
+            k, key = now
+            here = (k == moment)[:, None]
+            begun = jnp.where(here, problem.observe(s), begun)
+            left = jnp.where(here, problem.left(s, actions), left)
+            sound = jnp.where(k == moment, ~over, True)
+            s = chosen(~over, problem.move(s, actions, jax.random.normal(key, (count, problem.noise))), s)
+            return (s, over | problem.failed(s) | problem.reached(s), begun, left), sound
 
-    state, failed, reached = carried(places, noise)
-    outside = ~problem.failed(places)
-    ones = jnp.ones(count)
+        first = (state, problem.failed(state), problem.observe(state), actions)
+        keys = jax.random.split(key, problem.length)
+        (state, over, *rest), sound = jax.lax.scan(step, first, (jnp.arange(problem.length), keys))
+        return state, sound.all(axis=0), *rest
+
+    actions = actions.astype(jnp.float32)
+    state, sound, begun, left = carried(start, actions, jax.random.key(seed))
+    failed = problem.failed(state)
     return Piece(
-        outside, places, actions, actions, 0.0 * ones, failed, failed | reached, state, ones
+        sound & ~problem.failed(start), never, begun, jnp.zeros((count, problem.task_raw)), left,
+        zero, failed, failed | problem.reached(state), problem.observe(state), zero + 1.0,
     )  # fmt: skip
 
 
 def learn(
-    problem: Navigation,
+    problem: Problem,
     t: Training,
     shield: Shield,
     seeds: Sequence[int],
@@ -122,9 +146,9 @@ def learn(
         shield: how the critic is used while it drives.
         seeds: of weights, probes, episodes and batches.
         progress: told after each chunk.
-        checkpoint: gone on from if it exists; pre-training is not in it and is done again.
+        checkpoint: gone on from if it exists; pre-training is not in it and is done again, unless nothing else is.
     """
-    started = [_started(problem, t, seed) for seed in seeds]
+    started = [_started(problem, t, shield, seed) for seed in seeds]
     state = jax.tree.map(lambda *x: jnp.stack(x), *(s for s, _, _ in started))
     _, whole, unflatten = started[0]
     adam = optax.adam(t.rate)
@@ -144,11 +168,12 @@ def learn(
 
         return step
 
-    def update(learned: Any, memory: Memory, key: Any, task: bool) -> tuple[Any, Any]:
+    def update(learned: Any, memory: Memory, threshold: Any, key: Any, task: bool) -> tuple[Any, Any]:
         a, b, c = jax.random.split(key, 3)
         own = drawn(memory, t.probes, a, t.batch, True) if task else None
         every = drawn(memory, t.probes, b, t.batch, False)
-        z = jax.random.normal(c, (4, t.batch, 2))
+        widest = max(problem.task_raw, problem.reflex_raw)
+        z = jax.random.normal(c, (4, t.batch, widest))
         gradient, figures = jax.grad(_loss, has_aux=True)(
             learned["online"],
             learned["target"],
@@ -156,7 +181,7 @@ def learn(
             unflatten,
             problem,
             t,
-            shield.threshold,
+            threshold,
             own,
             every,
             z,
@@ -167,7 +192,7 @@ def learn(
         return {"online": online, "target": target, "optimiser": optimiser}, figures
 
     def before(state: Any, key: Any) -> tuple[Any, Any]:
-        learned, figures = update(state["learned"], state["memory"], key, False)
+        learned, figures = update(state["learned"], state["memory"], state["shield"].threshold, key, False)
         return {**state, "learned": learned}, figures
 
     def during(state: Any, key: Any) -> tuple[Any, Any]:
@@ -175,13 +200,15 @@ def learn(
         driving = whole(state["learned"]["online"])
 
         def tick(carry: Any, key: Any) -> tuple[Any, Any]:
-            e, memory, counts = _drive(problem, driving, shield, carry[0], carry[1], t.probes, key)
+            e, memory, counts = _drive(
+                problem, driving, state["shield"], carry[0], carry[1], t.probes, t.rests, key
+            )
             return (e, memory), counts
 
         ticks = jax.random.split(a, problem.length)
         (e, memory), counts = jax.lax.scan(tick, (state["episodes"], state["memory"]), ticks)
         learned, losses = jax.lax.scan(
-            lambda learned, key: update(learned, memory, key, True),
+            lambda learned, key: update(learned, memory, state["shield"].threshold, key, True),
             state["learned"], jax.random.split(b, t.updates),
         )  # fmt: skip
         counts = {name: x.sum() for name, x in counts.items()}
@@ -189,11 +216,13 @@ def learn(
         state = {**state, "learned": learned, "memory": memory, "episodes": e, "totals": totals}
         return state, counts | jax.tree.map(lambda x: x.mean(), losses)
 
+    steps = -(-t.episodes * problem.horizon // (problem.length * t.environments))
+    log = []
     if t.pretraining:
-        told = _named(progress, "pretraining")
-        state, _ = fit(state, each(before), t.pretraining, _PRETRAINING, told, None, 500)
-    steps = max(1, t.episodes * problem.horizon // (problem.length * t.environments))
-    state, log = fit(state, each(during), steps, 0, progress, checkpoint, _CHUNK)
+        told, kept = _named(progress, "pretraining"), None if steps else checkpoint
+        state, log = fit(state, each(before), t.pretraining, _PRETRAINING, told, kept, 500)
+    if steps:
+        state, log = fit(state, each(during), steps, 0, progress, checkpoint, _CHUNK)
     learned = [
         Learned(
             whole(state["learned"]["online"][k]),
@@ -204,17 +233,20 @@ def learn(
     return learned, log
 
 
-def _started(problem: Navigation, t: Training, seed: int) -> tuple[Any, Callable[[Any], Networks], Any]:
+def _started(
+    problem: Problem, t: Training, shield: Shield, seed: int
+) -> tuple[Any, Callable[[Any], Networks], Any]:
     """Return the state of one seed before it has learned anything, and what makes networks, and all, of a vector."""
     make, begin = jax.random.split(jax.random.key(seed))
-    networks = Networks(2, 2, t.width, t.members, make)
+    networks = Networks(problem, t.width, t.members, make)
     weights, static = eqx.partition(networks, eqx.is_array)
-    flat, unflatten = ravel_pytree((weights, jnp.float32(np.log(problem.multiplier / LONG))))
+    flat, unflatten = ravel_pytree((weights, jnp.float32(np.log(problem.multiplier / problem.scale))))
     state = {
         "learned": {"online": flat, "target": flat, "optimiser": optax.adam(t.rate).init(flat)},
-        "memory": memory_of(probe_transitions(problem, t.probes, seed), t.ring),
-        "episodes": fresh(problem, jax.random.normal(begin, (t.environments, 2))),
+        "memory": memory_of(probe_transitions(problem, t.probes, seed, t.rests), t.ring),
+        "episodes": fresh(problem, jax.random.normal(begin, (t.environments, problem.chance))),
         "totals": dict.fromkeys(COUNTS, jnp.int32(0)),
+        "shield": Shield(*(jnp.float32(x) for x in shield)),
     }
     return state, lambda vector: eqx.combine(unflatten(vector)[0], static), unflatten
 
@@ -231,24 +263,22 @@ def _named(progress: Progress | None, stage: str) -> Progress | None:
 
 
 def _drive(
-    problem: Navigation,
+    problem: Problem,
     networks: Networks,
     shield: Shield,
     e: Episodes,
     memory: Memory,
     offline: int,
+    rests: bool,
     key: Any,
 ) -> tuple[Episodes, Memory, Any]:
     """Take one control step, remember what ended with it, and begin new episodes where one is over."""
-    z = jax.random.normal(key, (len(e.clock), 8))
-    after, cut, piece, events = control_step(problem, networks, shield, e, z[:, :6], True)
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), cut, piece)
-    memory = remembered(memory, offline, both)
-    again = fresh(problem, z[:, 6:])
-    over = events.over
-    after = jax.tree.map(
-        lambda new, old: jnp.where(over.reshape(-1, *[1] * (old.ndim - 1)), new, old), again, after
-    )
+    count = numbers(problem)
+    z = jax.random.normal(key, (len(e.clock), count + problem.chance))
+    after, (*pieces, rest), events = control_step(problem, networks, shield, e, z[:, :count], True)
+    kept = (*pieces, rest) if rests else pieces
+    memory = remembered(memory, offline, jax.tree.map(lambda *x: jnp.concatenate(x), *kept))
+    after = chosen(events.over, fresh(problem, z[:, count:]), after)
     return after, memory, {name: getattr(events, name).sum() for name in COUNTS}
 
 
@@ -257,7 +287,7 @@ def _loss(
     target: Any,
     whole: Callable[[Any], Networks],
     unflatten: Callable[[Any], Any],
-    problem: Navigation,
+    problem: Problem,
     t: Training,
     threshold: Any,
     own: Piece | None,
@@ -267,38 +297,51 @@ def _loss(
     """Return the sum of all losses; each touches only its own networks."""
     fixed = jax.lax.stop_gradient
     net, judge, slow = whole(vector), whole(fixed(vector)), whole(target)
+    k, m = problem.task_raw, problem.reflex_raw
 
-    here, there = problem.features(every.state), problem.features(every.next_state)
-    then = sampled(judge.task, there, z[0])[0]
+    def task_action(policy: Any, seen: Any, z: Any) -> Any:
+        return problem.proposed(seen, sampled(policy, problem.task_seen(seen), z[:, :k])[0])
+
+    def recovery_action(policy: Any, seen: Any, refused: Any, z: Any) -> Any:
+        features = problem.refused(seen, refused)
+        return problem.recovered(seen, refused, sampled(policy, features, z[:, :m])[0])
+
+    here, there = every.state, every.next_state
+    then = task_action(judge.task, there, z[0])
     if t.bootstrap == "composite":
-        back = sampled(judge.recovery, there, z[1])[0]
-        refused = ~(risk_of(judge.risk, there, then) <= threshold)
+        back = recovery_action(judge.recovery, there, then, z[1])
+        refused = ~(risk_of(judge.risk, problem.judged(there, then)) <= threshold)
         then = jnp.where(refused[:, None], back, then)
     risk_gamma = (problem.gamma**problem.hold) ** every.tau
-    ahead = jnp.where(every.done, 0.0, risk_gamma * risk_of(slow.risk, there, then))
-    wanted = fixed(every.failed + ahead)
-    guess = jax.nn.sigmoid(net.risk(here, every.executed))
+    members = jax.nn.sigmoid(slow.risk(problem.judged(there, then)))
+    ahead = risk_gamma * (members.max(axis=0) if t.target == "largest" else members.mean(axis=0))
+    wanted = fixed(every.failed + jnp.where(every.done, 0.0, ahead))
+    guess = jax.nn.sigmoid(net.risk(problem.judged(here, every.executed)))
     risk_loss = _mean((guess - wanted) ** 2, every.valid)
-    back, _ = sampled(net.recovery, here, z[2])
-    mean = jax.vmap(net.recovery)(here)[0]
-    recovery_loss = _mean(risk_of(judge.risk, here, back) + SATURATION * (mean**2).sum(axis=-1), every.valid)
-    loss = risk_loss + recovery_loss
+    back = recovery_action(net.recovery, here, every.executed, z[2])
+    mean = jax.vmap(net.recovery)(problem.refused(here, every.executed))[0]
+    harm = risk_of(judge.risk, problem.judged(here, back)) + SATURATION * (mean**2).sum(axis=-1)
+    loss = risk_loss + _mean(harm, every.valid)
     figures = {"risk_loss": risk_loss}
     if own is None:
         return loss, figures
 
-    here, there = problem.features(own.state), problem.features(own.next_state)
-    alpha = t.entropy / LONG
-    then, density = sampled(judge.task, there, z[0])
-    value = slow.value(there, then).min(axis=0) - alpha * density
+    def value(critic: Any, seen: Any, raw: Any) -> Any:
+        return critic(jnp.concatenate([seen, raw], axis=-1))
+
+    own = own._replace(valid=own.valid & own.whole)
+    here, there = problem.task_seen(own.state), problem.task_seen(own.next_state)
+    alpha = t.entropy / problem.scale
+    then, density = sampled(judge.task, there, z[0][:, :k])
+    ahead = value(slow.value, there, then).min(axis=0) - alpha * density
     gamma = (t.gamma**problem.hold) ** own.tau
-    wanted = fixed(own.reward * problem.hold + jnp.where(own.done, 0.0, gamma * value))
-    value_loss = _mean((net.value(here, own.proposed) - wanted) ** 2, own.valid)
-    action, density = sampled(net.task, here, z[3])
-    task_loss = _mean(alpha * density - judge.value(here, action).min(axis=0), own.valid)
+    wanted = fixed(own.reward * problem.hold + jnp.where(own.done, 0.0, gamma * ahead))
+    value_loss = _mean((value(net.value, here, own.proposed) - wanted) ** 2, own.valid)
+    raw, density = sampled(net.task, here, z[3][:, :k])
+    task_loss = _mean(alpha * density - value(judge.value, here, raw).min(axis=0), own.valid)
     if t.limit is not None:
         log_nu = unflatten(vector)[1]
-        risk = risk_of(judge.risk, here, action)
+        risk = risk_of(judge.risk, problem.judged(own.state, problem.proposed(own.state, raw)))
         over = _mean(risk, own.valid)
         task_loss += jnp.exp(fixed(log_nu)) * over - log_nu * fixed(over - t.limit)
     return loss + value_loss + task_loss, figures | {"value_loss": value_loss}

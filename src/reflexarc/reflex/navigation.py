@@ -44,6 +44,17 @@ class Navigation:
     """Published threshold of risk, chosen by hand."""
     multiplier: float
     """Published start of the Lagrange multiplier, for rewards in metres."""
+    scale: float = LONG
+    unfolds: bool = False
+    observation: int = 2
+    action: int = 2
+    task_features: int = 2
+    task_raw: int = 2
+    judged_features: int = 4
+    reflex_features: int = 2
+    reflex_raw: int = 2
+    noise: int = 2
+    chance: int = 2
     hold: int = 1
     """Published steps of one decision."""
     control: int = 10
@@ -83,9 +94,45 @@ class Navigation:
         """Return -|s| / LONG of s, shape (..., 2)."""
         return -jnp.sqrt((s**2).sum(axis=-1)) / LONG
 
-    def features(self, s: Any) -> Any:
+    def observe(self, s: Any) -> Any:
+        """Return the state itself: nothing is hidden."""
+        return s
+
+    def task_seen(self, s: Any) -> Any:
         """Return what the networks see."""
         return s / FEATURE
+
+    def proposed(self, s: Any, raw: Any) -> Any:
+        """Return the action itself."""
+        return raw
+
+    def judged(self, s: Any, a: Any) -> Any:
+        """Return place and action."""
+        return jnp.concatenate([s / FEATURE, a], axis=-1)
+
+    def refused(self, s: Any, a: Any) -> Any:
+        """Return the place; the recovery does not see what was refused."""
+        return s / FEATURE
+
+    def recovered(self, s: Any, a: Any, raw: Any) -> Any:
+        """Return the action itself."""
+        return raw
+
+    def rule(self, s: Any, a: Any) -> Any:
+        """Stand still."""
+        return jnp.zeros_like(a)
+
+    def force(self, s: Any) -> Any:
+        """Return zero: nothing is felt here."""
+        return jnp.zeros(s.shape[:-1])
+
+    def left(self, s: Any, a: Any) -> Any:
+        """Return the action itself, which is a velocity."""
+        return a
+
+    def begin(self, s: Any, a: Any, begins: Any, reflex: Any) -> Any:
+        """Return the state: an action leaves no trace before it is carried out."""
+        return s
 
     def probes(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return places and actions, shape (count, 2) each, that show the critic failures before anything is driven.

@@ -7,6 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from reflexarc.reflex.problem import Problem
+
 _LOG_STD = (-5.0, 1.0)
 
 
@@ -25,18 +27,17 @@ class Policy(eqx.Module):
 
 
 class Critic(eqx.Module):
-    """Features and action to one number; the members are stacked along a first axis."""
+    """Features to one number; the members are stacked along a first axis."""
 
     members: eqx.nn.MLP
 
-    def __init__(self, features: int, actions: int, width: int, members: int, key: Any):
+    def __init__(self, features: int, width: int, members: int, key: Any):
         self.members = eqx.filter_vmap(
-            lambda k: eqx.nn.MLP(features + actions, "scalar", width, 2, dtype=jnp.float32, key=k)
+            lambda k: eqx.nn.MLP(features, "scalar", width, 2, dtype=jnp.float32, key=k)
         )(jax.random.split(key, members))
 
-    def __call__(self, features: Any, action: Any) -> Any:
-        """Return what each member says of n pairs, shape (members, n)."""
-        seen = jnp.concatenate([features, action], axis=-1)
+    def __call__(self, seen: Any) -> Any:
+        """Return what each member says of n rows, shape (members, n)."""
         return eqx.filter_vmap(lambda one: jax.vmap(one)(seen))(self.members)
 
 
@@ -50,12 +51,12 @@ class Networks(eqx.Module):
     """Logit of the discounted probability of failure."""
     recovery: Policy
 
-    def __init__(self, features: int, actions: int, width: int, members: int, key: Any):
+    def __init__(self, problem: Problem, width: int, members: int, key: Any):
         a, b, c, d = jax.random.split(key, 4)
-        self.task = Policy(features, actions, width, a)
-        self.value = Critic(features, actions, width, 2, b)
-        self.risk = Critic(features, actions, width, members, c)
-        self.recovery = Policy(features, actions, width, d)
+        self.task = Policy(problem.task_features, problem.task_raw, width, a)
+        self.value = Critic(problem.task_features + problem.task_raw, width, 2, b)
+        self.risk = Critic(problem.judged_features, width, members, c)
+        self.recovery = Policy(problem.reflex_features, problem.reflex_raw, width, d)
 
 
 def sampled(policy: Policy, features: Any, z: Any) -> tuple[Any, Any]:
@@ -73,6 +74,6 @@ def greedy(policy: Policy, features: Any) -> Any:
     return jnp.tanh(jax.vmap(policy)(features)[0])
 
 
-def risk_of(critic: Critic, features: Any, action: Any) -> Any:
-    """Return the risk of n pairs, the largest of the members', shape (n,)."""
-    return jax.nn.sigmoid(critic(features, action).max(axis=0))
+def risk_of(critic: Critic, seen: Any) -> Any:
+    """Return the risk of n rows, the largest of the members', shape (n,)."""
+    return jax.nn.sigmoid(critic(seen).max(axis=0))

@@ -55,8 +55,8 @@ class ReplayResult:
     """Verdicts that came out the same."""
     differences: tuple[Difference, ...]
     """First differing field of every other verdict that could be replayed."""
-    missing_inputs: int
-    """Verdicts whose inputs are not in the recording."""
+    missing: tuple[int, ...]
+    """Ticks whose inputs are not in the recording; the first ones, where its topics were found one by one."""
     gaps: int
     """Ticks missing between recorded verdicts."""
 
@@ -80,7 +80,8 @@ def replay(
             f"{recording.path}: no verdict was recorded; a run without the arc cannot be replayed"
         )
     arc, inputs = build_arc(config), _Inputs(recording, config)
-    equal = missing = gaps = 0
+    equal = gaps = 0
+    missing: list[int] = []
     differences: list[Difference] = []
     last = None
     for number, entry in enumerate(verdicts):
@@ -93,14 +94,14 @@ def replay(
         try:
             difference = _compare(arc, inputs, entry, recorded, tick)
         except KeyError:
-            missing += 1
+            missing.append(tick.seq)
             continue
         equal += difference is None
         if difference is not None:
             differences.append(difference)
         if progress is not None and number % 500 == 0:
             progress(number / len(verdicts))
-    return ReplayResult(len(verdicts), equal, tuple(differences), missing, gaps)
+    return ReplayResult(len(verdicts), equal, tuple(differences), tuple(missing), gaps)
 
 
 def first_difference(recorded: Verdict, replayed: Verdict) -> str | None:

@@ -78,6 +78,17 @@ def test_protective_distance_is_the_sum_of_its_parts():
     assert protective_distance(-1.0, CELL, -0.5) == pytest.approx(0.26)  # both move away
 
 
+def test_the_worked_example_of_the_distance_and_what_latency_costs():
+    # v_h 1.6, v_r 1.0, T_r 0.10, T_s 0.30, C 0.20, Z_d 0.10, Z_r 0.05
+    cell = SeparationParameters(0.10, 1.0 / 0.30, 0.20, 0.10, 0.05)
+    assert protective_distance(1.0, cell) == pytest.approx(1.24)
+    later = protective_distance(1.0, cell._replace(reaction=0.20))
+    assert later - protective_distance(1.0, cell) == pytest.approx(0.26)  # (v_h + v_r) of 0.1 s
+    assert protective_distance(0.0, cell) + 1.6 * 0.30 == pytest.approx(
+        0.99
+    )  # without the robot's own travel
+
+
 def test_separation_barrier_has_the_derivatives_of_finite_differences():
     for distance, speed in ((2.0, 0.7), (1.0, 0.2)):
         h, by_distance, by_speed = separation_barrier(distance, speed, CELL)

@@ -11,18 +11,15 @@ from reflexarc_nodes.parameters import CommonParameters
 
 
 @dataclass(frozen=True, slots=True)
-class ArcParameters(CommonParameters):
-    """Parameters of arc_node; its limits come from the scenario, or from `arc_file` where there is none."""
+class ArcLoopParameters(CommonParameters):
+    """Parameters of every arc's node; its limits come from the scenario, or from `arc_file` where there is none."""
 
-    robot: str = quantity("segway_e1", doc="robot when no scenario is given, a folder of models/")
     arc_file: str = quantity(
         "", doc="YAML file with ArcConfig keys when no scenario is given; empty: defaults"
     )
-    needs_map: bool = quantity(True, doc="stand still until the map's keep-outs have arrived")
     realtime_priority: int = quantity(
         10, low=0, high=99, doc="FIFO priority of the loop where the system allows it; 0: normal scheduling"
     )
-    lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
 
     def arc_config(self) -> ArcConfig:
         """Return what the arc shall be like.
@@ -33,4 +30,36 @@ class ArcParameters(CommonParameters):
         if self.scenario:
             return self.load_scenario().arc_config
         data = read_yaml(Path(self.arc_file)) if self.arc_file else {}
-        return ArcConfig.from_dict({"robot": self.robot, **data}, self.arc_file or "arc")
+        return ArcConfig.from_dict({"robot": self.default_robot(), **data}, self.arc_file or "arc")
+
+    def default_robot(self) -> str:
+        """Return the robot where neither scenario nor file names one."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArcParameters(ArcLoopParameters):
+    """Parameters of arc_node."""
+
+    robot: str = quantity("segway_e1", doc="robot when no scenario is given, a folder of models/")
+    needs_map: bool = quantity(True, doc="stand still until the map's keep-outs have arrived")
+    lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
+    heartbeat: bool = quantity(False, doc="send heartbeats for a gate")
+
+    def default_robot(self) -> str:
+        """Return the parameter `robot`."""
+        return self.robot
+
+
+@dataclass(frozen=True, slots=True)
+class ArmArcParameters(ArcLoopParameters):
+    """Parameters of arm_arc_node."""
+
+    robot: str = quantity("panda", doc="arm when no scenario is given, a folder of models/")
+    pace: float = quantity(
+        1.0, low=0.05, high=1.0, doc="simulated seconds per second of the machine, as in arm_plant_node"
+    )
+
+    def default_robot(self) -> str:
+        """Return the parameter `robot`."""
+        return self.robot

@@ -5,10 +5,14 @@ A node is an object with `run(stop)`; `main_of` gives it a process. Signals set 
 ROS down, so that the last zero command still goes out: SIGINT and SIGTERM end a node with exit code 0.
 """
 
+import faulthandler
+import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import rclpy
@@ -31,6 +35,8 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_REQUEST = 0, 1, 2
 LONGEST_SPIN_S = 0.05
 """Bound of one wait in the executor, so that a signal is noticed soon. [s]"""
 
+LEAVE_S = 3.0
+"""Longest time for the middleware to end. [s]"""
 DRAIN_LIMIT = 32
 """Messages that are handled in one go at most; nodes keep the newest of each topic only."""
 
@@ -50,12 +56,14 @@ class NodeParts:
     """Mix-in for a Node or LifecycleNode: parameters, clock, executor and diagnostics."""
 
     Parameters: type[CommonParameters] = CommonParameters
+    in_step = False
+    """Whether simulated time is taken step by step from its messages, see `SimClock`."""
 
     def set_up(self) -> None:
         """Declare the parameters and connect what every node has."""
         self.params = declare(self, self.Parameters)
         simulated = self.get_parameter("use_sim_time").value
-        self.time = SimClock() if simulated else SystemClock()
+        self.time = SimClock(in_step=self.in_step) if simulated else SystemClock()
         self.taken = 0
         """Messages taken so far."""
         if simulated:
@@ -123,14 +131,17 @@ def main_of(factory: Callable[[], Any], args: list[str] | None = None) -> int:
     stop = Stop()
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO):
+        with _leaving() as leave, rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO):
             node = factory()
+            code = EXIT_FAILED
             try:
-                return node.run(stop)
+                code = node.run(stop)
             finally:
                 node.close()
+                leave(code)
                 node.executor_.shutdown()
                 node.destroy_node()
+            return code
     except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException):
         return EXIT_OK
     except ConfigError as error:
@@ -142,3 +153,27 @@ def main_of(factory: Callable[[], Any], args: list[str] | None = None) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _leaving() -> Iterator[Callable[[int], None]]:
+    """Give what bounds the time until the end of the block: afterwards the process ends with the given exit code.
+
+    After another process was killed the middleware was seen to hang while it ended. By then everything is written; the
+    stack goes to stderr.
+    """
+    timer: threading.Timer | None = None
+
+    def leave(code: int) -> None:
+        nonlocal timer
+        faulthandler.dump_traceback_later(LEAVE_S, file=sys.__stderr__)
+        timer = threading.Timer(LEAVE_S + 0.2, os._exit, (code,))
+        timer.daemon = True
+        timer.start()
+
+    try:
+        yield leave
+    finally:
+        if timer is not None:
+            timer.cancel()
+            faulthandler.cancel_dump_traceback_later()

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -14,6 +15,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState, LaserScan, Range
 from std_msgs.msg import Header
 
+from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
 from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
 from reflexarc.core.types import (
@@ -176,33 +178,39 @@ def mode_to(stamp: float, mode: Mode, reason: str) -> messages.Mode:
 def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
     """Return a verdict together with the inputs that it used."""
     message = messages.Verdict(
-        header=header_to(verdict.now if math.isfinite(verdict.now) else 0.0, BODY_FRAME),
-        seq=record.seq,
-        now=verdict.now,
-        status=_STATUS_NUMBER[verdict.status],
-        mode=int(verdict.mode),
-        margin=float(verdict.margin),
-        slack=float(verdict.slack),
-        learned_margin=float(verdict.learned_margin),
-        uncertified=bool(verdict.uncertified),
-        risk=float(verdict.risk),
-        faults=list(verdict.faults),
-        time_used=verdict.time_used,
-        stage_times=verdict.stage_times,
-        tick_lateness=record.lateness,
-        state_stamp=record.state_stamp,
+        **judged(verdict, record, BODY_FRAME),
         obstacles_stamp=record.obstacles_stamp,
         walls_stamp=record.walls_stamp,
         walls_pose_stamp=record.walls_pose_stamp,
-        proposal_stamp=record.proposal_stamp,
     )
     _fill(message.command, verdict.command)
-    if verdict.interventions:
-        message.interventions = [
+    return message
+
+
+def judged(verdict: Verdict, record: TickRecord | ArmRecord, frame_id: str) -> dict[str, Any]:
+    """Return what the messages of all verdicts have in common."""
+    return {
+        "header": header_to(verdict.now if math.isfinite(verdict.now) else 0.0, frame_id),
+        "seq": record.seq,
+        "now": verdict.now,
+        "status": _STATUS_NUMBER[verdict.status],
+        "mode": int(verdict.mode),
+        "margin": float(verdict.margin),
+        "slack": float(verdict.slack),
+        "learned_margin": float(verdict.learned_margin),
+        "uncertified": bool(verdict.uncertified),
+        "risk": float(verdict.risk),
+        "interventions": [
             messages.Intervention(stage=i.stage, reason=i.reason, change=float(i.change))
             for i in verdict.interventions
-        ]
-    return message
+        ],
+        "faults": list(verdict.faults),
+        "time_used": verdict.time_used,
+        "stage_times": verdict.stage_times,
+        "tick_lateness": record.lateness,
+        "state_stamp": record.state_stamp,
+        "proposal_stamp": record.proposal_stamp,
+    }
 
 
 def route_to(stamp: float, route: Array) -> Path:

@@ -26,6 +26,10 @@ class PlantBase(NodeParts, LifecycleNode):
 
     pace = 1.0
     """Simulated over wall time."""
+    make_up = MAKE_UP_S
+    """Delay that this plant makes up. [s]"""
+    stale_fault = "cmd_vel_stale: zero velocity is applied"
+    """What is said while a command is stale."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -71,7 +75,7 @@ class PlantBase(NodeParts, LifecycleNode):
             self.problem = error
             self.get_logger().error(f"not configured: {error}")
             return TransitionCallbackReturn.FAILURE
-        self.pacer = Pacer(self.plant.step_period / self.pace, MAKE_UP_S)
+        self.pacer = Pacer(self.plant.step_period / self.pace, self.make_up)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -130,7 +134,7 @@ class PlantBase(NodeParts, LifecycleNode):
         waiting = self.waiting_for()
         if waiting:
             return Health.judge([], values, warnings=[f"waiting for {waiting}"])
-        problems = [f"cmd_vel_stale: zero velocity is applied{stale}"] if stale else []
+        problems = [f"{self.stale_fault}{stale}"] if stale else []
         wanted = SLOW * self.pace
         slow = [f"real-time factor {factor:.2f} is below {wanted:g}"] if factor < wanted else []
         return Health.judge(problems, values, warnings=slow)

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 from reflexarc_msgs.msg import MissionStatus
+from std_msgs.msg import String
 
 from reflexarc.core import wire
 from reflexarc.core.config import quantity
+from reflexarc.core.gate_interfaces import ACKNOWLEDGE
 from reflexarc.core.interfaces import interface
 from reflexarc_nodes.base_node import main_of
+from reflexarc_nodes.heart import HeartSender
 from reflexarc_nodes.parameters import CommonParameters
 from reflexarc_nodes.plant_base import PlantBase
 from reflexarc_nodes.plant_messages import PlantMessages
-from reflexarc_nodes.qos import listen
+from reflexarc_nodes.qos import advertise, listen
 from reflexarc_nodes.watchdog import CommandWatchdog
 
 
@@ -27,6 +30,11 @@ class PlantParameters(CommonParameters):
     """Parameters of plant_node."""
 
     markers: bool = quantity(False, doc="publish pictures for a 3-D viewer")
+    heartbeat: bool = quantity(False, doc="send heartbeats for a gate")
+    operator: bool = quantity(
+        False,
+        doc="acknowledge stops that last for the scenario's supervisor.operator_s, as a person on site would",
+    )
     start_timeout_s: float = quantity(
         120.0, unit="s", low=1.0, high=3600.0, doc="wall time to wait for the first command before giving up"
     )
@@ -36,10 +44,13 @@ class PlantNode(PlantBase):
     """Runs one plant with one robot while active."""
 
     Parameters = PlantParameters
+    params: PlantParameters
 
     def __init__(self) -> None:
         super().__init__("plant_node")
         self.watchdog = CommandWatchdog(interface("cmd_vel").max_age_s)
+        self.heart = HeartSender(self, "plant") if self.params.heartbeat else None
+        self.operator: Any = None
         self.applied = np.zeros(2)
         self.stale_steps = 0
 
@@ -54,6 +65,7 @@ class PlantNode(PlantBase):
         return [
             listen(self, "cmd_vel", lambda message: self.watchdog.take(wire.proposal_from(message))),
             listen(self, "mission", self._mission),
+            *(self._watch(scenario.supervisor.operator_s) if self.params.operator else ()),
         ]
 
     def waiting_for(self) -> str:
@@ -63,6 +75,7 @@ class PlantNode(PlantBase):
     def show(self) -> None:
         """Publish the start."""
         self.messages.state(self.state, waiting=True)
+        self._beat()
 
     def step(self) -> None:
         """Go on by one step and publish it."""
@@ -71,6 +84,9 @@ class PlantNode(PlantBase):
         self.state, events = self.plant.step(self.applied)
         self.messages.state(self.state)
         self.messages.events(events)
+        self._beat()
+        if self.operator is not None and self.operator.acknowledges(self.plant.time):
+            self.acknowledge.publish(String(data="simulated operator"))
 
     def finish(self) -> None:
         """Publish the contacts that are still going on."""
@@ -86,6 +102,17 @@ class PlantNode(PlantBase):
             "applied_yaw_rad_s": float(self.applied[1]),
         }
         return values, " to the robot" if self.watchdog.stale else ""
+
+    def _watch(self, patience: float) -> list[Any]:
+        """Let a simulated operator watch the mode; return the subscription."""
+        from reflexarc_sim.supervised import Operator  # noqa: PLC0415 - only where a simulator is wanted
+
+        self.operator, self.acknowledge = Operator(patience), advertise(self, ACKNOWLEDGE)
+        return [listen(self, "mode", lambda m: self.operator.see(wire.mode_from(m), self.plant.time))]
+
+    def _beat(self) -> None:
+        if self.heart is not None:
+            self.heart.beat(self.plant.time)
 
     def _mission(self, message: MissionStatus) -> None:
         """At the end of a run, publish the contacts that are still going on."""

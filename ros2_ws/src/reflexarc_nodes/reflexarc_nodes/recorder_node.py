@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records every topic of the interface table as it comes over the wire, without decoding it."""
+"""Records every topic of the interface table as it comes over the wire, without decoding it.
+
+What the run depends on goes into the metadata by hash, see `reflexarc.report.manifest`: a validation demands it.
+"""
 
 import sys
 import time
@@ -13,6 +16,7 @@ from rclpy.node import Node
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import INTERFACES, Interface
+from reflexarc.report.manifest import manifest, software
 from reflexarc_nodes.base_node import EXIT_OK, NodeParts, Stop, main_of
 from reflexarc_nodes.health import Health
 from reflexarc_nodes.parameters import CommonParameters
@@ -25,7 +29,7 @@ TRAILING_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RecorderParameters(CommonParameters):
-    """Parameters of recorder_node; `out_dir` is required, a `scenario` is stored in the recording."""
+    """Parameters of recorder_node; `out_dir` is required, a `scenario` is stored in the recording with its hashes."""
 
     flush_s: float = quantity(
         0.25, unit="s", low=0.05, high=10.0, doc="longest time for which messages are only in memory"
@@ -48,7 +52,10 @@ class RecorderNode(NodeParts, Node):
         if scenario is not None:
             text = yaml.safe_dump(dict(scenario.source), sort_keys=False)
             self.writer.attach("scenario.yaml", text.encode(), time.time_ns())
-            self.writer.metadata("reflexarc", {"scenario": scenario.name, "seed": str(scenario.seed)})
+            about = {"scenario": scenario.name, "seed": str(scenario.seed), "source": "live"}
+            self.writer.metadata("reflexarc", about | manifest(scenario))
+        else:
+            self.writer.metadata("reflexarc", {"source": "live"} | software())
         self.bytes = 0
         self.channels: dict[str, int] = {}
         for item in INTERFACES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plant's own judgement of what it is commanded: the last guard before the wheels."""
+"""The plant's own judgement of what it is commanded: the last guard before wheels and motors."""
 
 import math
 import time
@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reflexarc.core.types import Array, Proposal
+from reflexarc.core.types import Array, JointState, Proposal
+from reflexarc.robots.resting import RestingArm
+
+_ROUNDING = 1e-9
+"""[s] Far below any period."""
 
 
 class CommandWatchdog:
@@ -51,3 +55,42 @@ class CommandWatchdog:
             or not abs(now - command.stamp) <= self.max_age
         )
         return np.zeros(2) if self.stale else command.twist
+
+
+class EffortWatchdog:
+    """Holds the newest joint torques; where they are old, not finite or not there the arm rests instead.
+
+    Zero torque would let the arm fall. The topic carries no stamp, so age is the plant's own time since the arrival: a
+    plant that is slow or waits does not make a command old.
+    """
+
+    def __init__(self, max_age: float, resting: RestingArm):
+        """Take the largest age in plant time [s], and what the arm does by itself."""
+        self.max_age = max_age
+        self.refused = 0
+        self.received = False
+        self.stale = True
+        self.fresh = False
+        """Whether one has come since the last step."""
+        self._resting = resting
+        self._torque: Array | None = None
+        self._arrival = -math.inf
+
+    def take(self, torque: Array, now: float) -> None:
+        """Take torques, shape (n,) [N m], at plant time `now` [s]; those that are not finite withdraw those before."""
+        self.received = self.fresh = True
+        self._arrival = now
+        if np.isfinite(torque).all():
+            self._torque = torque
+        else:
+            self._torque = None
+            self.refused += 1
+
+    def torque(self, state: JointState, now: float) -> Array:
+        """Return what the motors may execute in `state` at plant time `now` [s], shape (n,). [N m]"""
+        self.fresh = False
+        torque = self._torque
+        self.stale = torque is None or now - self._arrival > self.max_age + _ROUNDING
+        if torque is None or self.stale:
+            return self._resting.torque(state.position, state.velocity)
+        return torque

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Torque filter of an arm: the joint torques nearest to the proposed ones that keep every barrier.
 
-With M(q) q'' + nle(q, q') = tau (relative degree 2), one high-order row per barrier h of `rows` (Xiao and Belta,
-Control Barrier Functions for Systems with High Relative Degree, CDC 2019), psi = h' + alpha_1 h:
+With M(q) q'' + nle(q, q') = tau (relative degree 2; torques of a known contact count as part of nle), one high-order
+row per barrier h of `rows` (Xiao and Belta, Control Barrier Functions for Systems with High Relative Degree, CDC 2019),
+psi = h' + alpha_1 h:
 
     minimise   sum_j w_j (tau_j - target_j)^2
     subject to h'' + (alpha_1 + alpha_2) h' + alpha_1 alpha_2 (h - m) >= 0,   h'' = dh/dq M^-1 (tau - nle) + bend
@@ -247,7 +248,13 @@ class TorqueFilter:
         self.step(arm.home, np.zeros(n), self._holding, no_obstacles())
 
     def step(
-        self, q: Array, dq: Array, target: Array, obstacles: SphereObstacles, speed_share: float = 1.0
+        self,
+        q: Array,
+        dq: Array,
+        target: Array,
+        obstacles: SphereObstacles,
+        speed_share: float = 1.0,
+        external: Array | None = None,
     ) -> ArmVerdict:
         """Return the torques for the coming period.
 
@@ -257,6 +264,8 @@ class TorqueFilter:
             target: proposed torques, shape (n,). [N m]
             obstacles: at the same time.
             speed_share: share of `max_velocity` that is allowed in this tick; a joint that is faster is braked.
+            external: joint torques of what is known to press on the arm, finite, shape (n,); None for nothing. Without
+                them an arm that presses against a wall seems to be about to accelerate through it. [N m]
 
         Raises:
             ConfigError: a wrong shape, or more obstacles than the filter has room for.
@@ -272,6 +281,8 @@ class TorqueFilter:
             )
         mass = self._pin.crba(self.arm.model, self._data, q)
         nle = self._pin.nonLinearEffects(self.arm.model, self._data, q, dq)
+        if external is not None:
+            nle = nle - external
         if not all_finite(q, dq, target, obstacles.position, obstacles.velocity, radius):
             reason = "a value that is not finite in proposal or obstacles"
             return self._verdict_of_backup(self._brake(dq, mass, nle), reason, started)

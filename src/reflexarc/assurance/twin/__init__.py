@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validation of a digital twin against logs: split, replay, gap, closed loop, verdict."""

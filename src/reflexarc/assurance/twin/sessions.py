@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logs of sessions: what each is, which part it has, and whether its verdicts replay to the bit.
+
+A session is a folder of recordings. Sessions, never samples, are dealt in the order of their names: a quarter to
+identification, a quarter to tuning, at least one each, the rest is held out and alone judges.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from reflexarc.assurance.twin.supervised import replay_modes
+from reflexarc.core.errors import ConfigError, RecordingError
+from reflexarc.report.recorded_config import recorded_arc_config
+from reflexarc.report.recording import Recording, read_recording
+from reflexarc.report.replay import replay
+
+LEAST = 4
+"""Sessions that a verdict needs: one to identify, one to tune, two held out."""
+MANOEUVRES = "manoeuvres"
+"""`drive` in the metadata of a recording of manoeuvres."""
+CONTACT = "contact"
+"""`drive` in the metadata of a recording that touches a bollard; every other drives the scenario."""
+LOCK_STEP = ("surrogate", "twin")
+"""`source` in the metadata of a recording made in lock-step, whose times are those of one clock."""
+_OF_SCENARIO = ("scenario_sha256", "table_sha256")
+
+
+class Part(StrEnum):
+    """What a session is used for."""
+
+    IDENTIFICATION = "identification"
+    TUNING = "tuning"
+    HELD_OUT = "held-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One recording of a session."""
+
+    session: str
+    part: Part
+    sha256: str
+    recording: Recording
+
+    @property
+    def meta(self) -> Mapping[str, str]:
+        """What the recorder said about the run; empty where it said nothing."""
+        return self.recording.metadata.get("reflexarc", {})
+
+    @property
+    def manoeuvres(self) -> bool:
+        """Whether it drives manoeuvres, not the scenario."""
+        return self.meta.get("drive") == MANOEUVRES
+
+    @property
+    def contact(self) -> bool:
+        """Whether it touches a bollard, without the arc."""
+        return self.meta.get("drive") == CONTACT
+
+    @property
+    def of_scenario(self) -> bool:
+        """Whether it drives the scenario."""
+        return not (self.manoeuvres or self.contact)
+
+
+def read_sessions(paths: Sequence[Path]) -> list[Log]:
+    """Read recordings and deal their sessions.
+
+    Args:
+        paths: recordings, or folders that hold them at any depth; a recording's folder is its session.
+
+    Raises:
+        ConfigError: too few sessions, or the same recording twice.
+        RecordingError: a path holds none, or one is not whole.
+    """
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.rglob("*.mcap")) if path.is_dir() else [path]
+        if not found:
+            raise RecordingError(f"{path}: no MCAP recording in this folder")
+        files += found
+    names = sorted({str(file.resolve().parent) for file in files})
+    if len(names) < LEAST:
+        raise ConfigError(
+            f"{len(names)} sessions, at least {LEAST} are needed (one to identify, one to tune, two held out); a "
+            "session is a folder of recordings; nothing was judged"
+        )
+    parts = dict(zip(names, deal(len(names)), strict=True))
+    logs, seen = [], {}
+    for file in sorted(files, key=lambda f: str(f.resolve())):
+        recording = read_recording(file)
+        if not recording.complete:
+            raise RecordingError(f"{file}: {recording.describe_loss()}; an unfinished log judges nothing")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if digest in seen:
+            raise ConfigError(f"{file} is the same recording as {seen[digest]}; one log counts once")
+        seen[digest] = file
+        folder = file.resolve().parent
+        logs.append(Log(folder.name, parts[str(folder)], digest, recording))
+    return logs
+
+
+def deal(count: int) -> list[Part]:
+    """Return the part of each of `count` sessions in order."""
+    quarter = max(1, count // 4)
+    return [Part.IDENTIFICATION] * quarter + [Part.TUNING] * quarter + [Part.HELD_OUT] * (count - 2 * quarter)
+
+
+def manifest_problems(log: Log, hashes: Mapping[str, str]) -> list[str]:
+    """Say where the log's hashes are not those of the twin; other drives have a scenario of their own."""
+    problems = []
+    for key, expected in hashes.items():
+        found = log.meta.get(key)
+        if key in _OF_SCENARIO and not log.of_scenario:
+            continue
+        if found != expected:
+            problems.append(
+                f"{log.recording.path}: {key} is {_short(found)} in the log and {_short(expected)} in the twin"
+            )
+    return problems
+
+
+def replayed(log: Log) -> dict[str, Any]:
+    """Replay the log through a fresh arc; `same` only if every verdict came out the same to the bit.
+
+    Raises:
+        RecordingError: it has no verdicts, or does not say with which configuration the arc ran.
+    """
+    result = replay(log.recording, recorded_arc_config(log.recording))
+    return {
+        "log": str(log.recording.path),
+        "ticks": result.ticks,
+        "equal": result.equal,
+        "missing": len(result.missing),
+        "gaps": result.gaps,
+        "first": str(result.differences[0]) if result.differences else "",
+        "same": result.equal == result.ticks and not result.gaps,
+    }
+
+
+def modes_replayed(log: Log) -> dict[str, Any]:
+    """Replay the log's supervisor; `same` only if its modes came out the same, in lock-step to the bit.
+
+    Raises:
+        RecordingError: what the supervisor was sent is not in it.
+    """
+    result = replay_modes(log.recording, exact=log.meta.get("source") in LOCK_STEP)
+    return {
+        "log": str(log.recording.path),
+        "modes": len(result.recorded),
+        "exact": result.exact,
+        "first": result.difference,
+        "same": not result.difference,
+    }
+
+
+def _short(text: str | None) -> str:
+    return "not given" if text is None else text[:12]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multiplier, limits, the two players on a system of which the answer is known, and their weights as files."""
+
+import dataclasses
+import json
+import math
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from reflexarc.core.errors import ModelError
+from reflexarc.core.training import Checkpoint
+from reflexarc.robust.dual import Dual, DualConfig
+from reflexarc.robust.intensity import Budget, Limits
+from reflexarc.robust.learner import RENEWAL, Learner, Training
+from reflexarc.robust.linear.gain import worst_case
+from reflexarc.robust.linear.problem import LinearProblem
+from reflexarc.robust.linear.systems import system
+from reflexarc.robust.ppo import PpoConfig
+from reflexarc.robust.pushes import HOLD, Pushes
+from reflexarc.robust.weights import FORMAT, NumpyPolicy, load, save
+
+SMALL = Training(
+    iterations=3,
+    steps=8,
+    hidden=(8,),
+    disturber_hidden=(8,),
+    critic_hidden=(8,),
+    ppo=PpoConfig(batches=1, epochs=1),
+)
+
+
+def learner(t=SMALL, seed=0):
+    return Learner(LinearProblem(system("mass_spring_damper"), 8, 20), t, seed)
+
+
+@pytest.mark.parametrize("proportional", [0.0, 0.3])
+def test_the_multiplier_grows_while_the_constraint_is_broken_and_falls_while_it_holds(proportional):
+    dual = Dual(DualConfig(start=1.0, rate=0.5, proportional=proportional, most=2.0))
+    up = [dual.step(-0.4) for _ in range(10)]
+    assert up == sorted(up) and up[-1] == 2.0
+    down = [dual.step(0.4) for _ in range(20)]
+    assert down == sorted(down, reverse=True) and down[-1] == 0.0
+    assert dual.step(math.nan) == 0.0
+
+
+def test_what_is_broken_now_counts_at_once_with_a_proportional_part():
+    assert Dual(DualConfig(rate=0.0, proportional=2.0)).step(-0.5) == 1.0
+
+
+@pytest.mark.parametrize(("eta", "grows"), [(1e-6, True), (1e6, False)])
+def test_lambda_follows_what_the_policy_does(eta, grows):
+    one = learner(dataclasses.replace(SMALL, eta=eta, actor=False, dual=DualConfig(start=0.5, rate=0.1)))
+    found = [0.5, *(one.step()["lambda"] for _ in range(3))]
+    assert found == sorted(found, reverse=not grows) and found[0] != found[-1]
+
+
+def test_a_disturbance_keeps_its_magnitude_and_its_energy():
+    budget = Budget(Limits(most=2.0, energy=9.0), 3)
+    wanted = np.array([[3.0, 4.0], [0.3, 0.4], [math.nan, 1.0]])
+    acting, intensity = budget.applied(wanted)
+    np.testing.assert_allclose(acting, [[1.2, 1.6], [0.3, 0.4], [0.0, 0.0]])
+    np.testing.assert_allclose(intensity, [4.0, 0.25, 0.0])
+    for _ in range(5):
+        acting, _ = budget.applied(wanted)
+    assert budget.spent[0] == pytest.approx(9.0) and np.abs(acting[0]).max() == 0.0
+    budget.begin(np.array([True, False, False]))
+    assert np.linalg.norm(budget.applied(wanted, most=0.5)[0][0]) == pytest.approx(0.5)
+
+
+def test_intensity_may_be_a_length_and_entries_may_weigh_differently():
+    budget = Budget(Limits(most=10.0, norm="length"), 1, weight=np.array([1.0, 0.5]))
+    assert budget.applied(np.array([[3.0, 8.0]]))[1] == pytest.approx([5.0])
+
+
+def test_pushes_by_chance_are_held_and_nobody_pushes_where_nobody_should():
+    rng = np.random.default_rng(0)
+    pushes = Pushes("uniform", 4, 3, 30.0)
+    found = [pushes.wanted(np.zeros((4, 3)), np.zeros(4), 30.0, rng).copy() for _ in range(HOLD + 1)]
+    assert all((f == found[0]).all() for f in found[:HOLD]) and (found[HOLD] != found[0]).any()
+    assert np.abs(found[0]).max() <= 30.0
+    assert not Pushes("none", 4, 3, 30.0).wanted(np.ones((4, 3)), np.ones(4), 30.0, rng).any()
+
+
+def test_a_stopped_training_ends_with_the_same_weights(tmp_path):
+    t = dataclasses.replace(SMALL, iterations=RENEWAL + 2)
+    whole = learner(t)
+    whole.run()
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a training")
+    learner(dataclasses.replace(t, iterations=RENEWAL)).run(checkpoint=checkpoint)
+    resumed = learner(t)
+    log = resumed.run(checkpoint=checkpoint)
+    assert [row["step"] for row in log] == list(range(1, RENEWAL + 3))
+    for a, b in zip(jax.tree.leaves(whole.learning), jax.tree.leaves(resumed.learning), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_learned_disturber_finds_nine_tenths_of_the_worst_gain():
+    s, steps = system("mass_spring_damper"), 60
+    t = Training(
+        iterations=32, steps=steps, actor=False, hidden=(), std=1e-3, std_floor=1e-3, price="gain", constrained=False,
+        push_std=0.3, push_floor=0.02, ppo=PpoConfig(gamma=1.0, trace=0.97, entropy=0.0),
+    )  # fmt: skip
+    one = Learner(LinearProblem(s, 128, steps), t, 0)
+    one.run()
+    problem, budget = LinearProblem(s, 1, steps), Budget(t.limits, 1)
+    seen = problem.begin(np.random.default_rng(0))
+    problem._step[:] = 0
+    seen, cost, intensity = problem._observe(), 0.0, 0.0
+    for _ in range(steps):
+        push = np.asarray(jax.vmap(one.players.disturber.mean)(one.scaling(seen)), dtype=float)
+        acting, size = budget.applied(push)
+        seen, step = problem.step(np.zeros((1, 1)), acting, np.random.default_rng(0))
+        cost, intensity = cost - float(step.task[0]), intensity + float(size[0])
+    true = worst_case(s, np.zeros((1, 2)), steps)[0]
+    assert 0.9 * true <= cost / intensity <= true * (1.0 + 1e-9)
+
+
+def test_weights_say_in_numpy_what_they_say_in_jax(tmp_path):
+    one = learner()
+    one.step()
+    save(tmp_path / "w.safetensors", one.players, one.scaling, {"seed": 0})
+    policies, recipe = load(tmp_path / "w.safetensors")
+    assert recipe == {"seed": 0}
+    seen = np.random.default_rng(0).normal(size=(5, one.problem.observation))
+    for name, policy in policies.items():
+        expected = jax.vmap(getattr(one.players, name).mean)(one.scaling(seen))
+        np.testing.assert_allclose(policy(seen), expected, atol=1e-5)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    one, path = learner(), tmp_path / "w.safetensors"
+    save(path, one.players, one.scaling, {})
+    good = load_file(path)
+    metadata = {"format": FORMAT, "recipe": "{}"}
+    for change, words in (
+        ({"actor.0.weight": good["actor.0.weight"] * np.nan}, "finite"),
+        ({"actor.0.weight": good["actor.0.weight"][:, :-1].copy()}, "do not follow"),
+        ({"observation.deviation": 0.0 * good["observation.deviation"]}, "positive"),
+    ):
+        save_file(good | change, path, metadata=metadata)
+        with pytest.raises(ModelError, match=words):
+            load(path)
+    save_file({k: v for k, v in good.items() if k != "observation.mean"}, path, metadata=metadata)
+    with pytest.raises(ModelError, match=r"observation\.mean"):
+        load(path)
+    save_file(good, path, metadata=metadata | {"format": "other"})
+    with pytest.raises(ModelError, match="format"):
+        load(path)
+    path.write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="not a readable"):
+        load(path)
+    with pytest.raises(ModelError, match="layers"):
+        NumpyPolicy([], np.zeros(2), np.ones(2))
+    assert json.loads(metadata["recipe"]) == {}
