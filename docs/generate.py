@@ -26,6 +26,7 @@ PAGES = (
     "benchmarks/density/README.md",
     "benchmarks/fleet/README.md",
     "benchmarks/bresa/README.md",
+    "benchmarks/disturber/README.md",
     "benchmarks/assurance/README.md",
     "docs/safety/safety_case.md",
 )
@@ -190,6 +191,11 @@ def bresa_tables() -> str:
     return _study_tables("bresa")
 
 
+def disturber_tables() -> str:
+    """Return the tables of the study `disturber`."""
+    return _study_tables("disturber")
+
+
 def assurance_tables() -> str:
     """Return the tables of the study `assurance`."""
     return _study_tables("assurance")
@@ -233,6 +239,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "density tables": density_tables,
     "fleet tables": fleet_tables,
     "bresa tables": bresa_tables,
+    "disturber tables": disturber_tables,
     "assurance tables": assurance_tables,
     "safety hazards": _safety("safety hazards"),
     "safety properties": _safety("safety properties"),

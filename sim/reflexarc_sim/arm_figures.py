@@ -36,8 +36,8 @@ class ForceJudge:
         self._allowed = math.floor(sustained_s / period + 1e-9)
         self._period = period
         self._above = 0
-        self.newest = 0.0
-        """Norm of the newest force. [N]"""
+        self.newest = self.largest = 0.0
+        """Norms of the newest and of the largest force. [N]"""
         self.violation = ""
         """What happened first, or nothing."""
 
@@ -45,6 +45,7 @@ class ForceJudge:
         """Take in the true force on the tip, shape (3,). [N]"""
         x, y, z = force.tolist()
         self.newest = size = math.sqrt(x * x + y * y + z * z)
+        self.largest = max(self.largest, size)
         self._above = self._above + 1 if size > self._sustained else 0
         if self.violation:
             return

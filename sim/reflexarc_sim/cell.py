@@ -28,6 +28,18 @@ class ForceSensorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedPush:
+    """One push that every run has, a constant force."""
+
+    time_s: float = quantity(0.0, unit="s", low=0.0, high=1e6, doc="when it starts")
+    duration_s: float = quantity(0.1, unit="s", low=0.001, high=10.0, doc="how long it lasts")
+    force: tuple[float, float, float] = quantity(
+        (0.0, 0.0, 0.0), unit="N", low=-1e4, high=1e4, doc="in the axes of the arm's base"
+    )
+    body: str = quantity("tool", doc="what is pushed: tool (at its tip), or link_N, at its centre of mass")
+
+
+@dataclass(frozen=True, slots=True)
 class PushesConfig:
     """Pushes of a person against forearm, wrist or hand, at random times; the sensor at the tool feels none of them."""
 
@@ -84,3 +96,4 @@ class CellConfig:
     tool_mass_kg: float = quantity(0.05, unit="kg", low=0.0, high=5.0, doc="mass of the tool")
     sensor: ForceSensorConfig = field(default_factory=ForceSensorConfig)
     pushes: PushesConfig = field(default_factory=PushesConfig)
+    planned: tuple[PlannedPush, ...] = ()

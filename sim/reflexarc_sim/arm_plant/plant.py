@@ -14,7 +14,7 @@ import math
 import mujoco
 import numpy as np
 
-from reflexarc.core.errors import ConfigError, PlantError
+from reflexarc.core.errors import ConfigError, ModelError, PlantError
 from reflexarc.core.types import Array, JointState, Spheres, Wrench
 from reflexarc.robots.arm import Arm, load_arm
 from reflexarc.robots.tool import ToolKinematics
@@ -24,7 +24,7 @@ from reflexarc_sim.arm_plant.pushes import Push, draw_pushes
 from reflexarc_sim.arm_plant.render import ArmCamera
 from reflexarc_sim.arm_plant.scenes import Scene, make_scene
 from reflexarc_sim.arm_plant.sensors import ForceSensor
-from reflexarc_sim.cell import CellConfig
+from reflexarc_sim.cell import CellConfig, PlannedPush
 
 BASE_FRAME = "panda_link0"
 """Frame of everything: the arm's base, which is the plant's origin."""
@@ -109,6 +109,7 @@ class ArmPlant:
         self._pushes = list(
             draw_pushes(self.cell.pushes, self._assembly.links, self.cell.horizon_s, _stream(seed, _PUSHES))
         )
+        self._pushes += [self._planned(push) for push in self.cell.planned]
         self._around = Spheres.none(0.0, BASE_FRAME)
         self._force, self._torque = np.zeros(3), np.zeros(3)
         mujoco.mj_step1(self._model, self._data)
@@ -158,14 +159,30 @@ class ArmPlant:
             body: a body of the model; of the tool the push acts at the tip.
             offset: where it acts, in the body's axes from its centre of mass; [m], shape (3,).
         """
-        index = int(self._model.body(body).id)
+        at = self.time
+        self._pushes.append(self._made(at, at + duration, body, force, offset))
+
+    def _planned(self, push: PlannedPush) -> Push:
+        """Return a push of the scenario.
+
+        Raises:
+            ModelError: the arm has no such body.
+        """
+        return self._made(push.time_s, push.time_s + push.duration_s, push.body, np.array(push.force), None)
+
+    def _made(self, start: float, end: float, body: str, force: Array, offset: Array | None) -> Push:
+        try:
+            index = int(self._model.body(body).id)
+        except KeyError:
+            names = [self._model.body(i).name for i in range(1, self._model.nbody)]
+            raise ModelError(
+                f"{self.arm.name} has no body {body!r} to push; allowed: {', '.join(names)}"
+            ) from None
         if offset is None:
             offset = np.zeros(3)
             if index == self._assembly.tool:
                 offset = np.array([0.0, 0.0, self.cell.tool_length_m]) - self._model.body_ipos[index]
-        self._pushes.append(
-            Push(self.time, self.time + duration, index, np.array(force, float), np.array(offset))
-        )
+        return Push(start, end, index, np.array(force, float), np.array(offset))
 
     def tip(self) -> Array:
         """Return where the tip is, shape (3,). [m]"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SOURCE`, `train density|fleet|reflex|critic RECIPE`: learn offline or in a simulation."""
+"""`reflexarc train barrier SOURCE`, `train density|fleet|reflex|critic|hinf RECIPE`: learn offline or in simulation."""
 
 import argparse
 import json
@@ -35,10 +35,14 @@ reflex: learn a safety critic, a recovery policy and a task policy while they dr
 
 critic: only what a reflex learns before it drives, critic and recovery from probes. SOURCE is a reflex's RECIPE.yaml
 
+hinf: learn a policy and a disturber that pushes it, with a bound on cost per push. SOURCE is
+
+  RECIPE.yaml   `problem` (a linear system, or quadruped), what it is, and `training`; a seed may be added with --seed
+
 The folder --out receives barrier.safetensors, density.safetensors, unconstrained.safetensors and
-constrained.safetensors (fleet), or reflex.safetensors (contact.safetensors of an arm in contact), and recipe.yaml and
-log.csv. A training that was
-stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
+constrained.safetensors (fleet), or reflex.safetensors (contact.safetensors of an arm in contact), or hinf.safetensors,
+and recipe.yaml and log.csv. A training that was stopped goes on from its checkpoint when the same command is given
+again, and ends with the same weights.
 """
 EPILOG = """\
 examples:
@@ -50,10 +54,11 @@ examples:
   reflexarc train fleet models/fleet/center_dot/recipe.yaml --seed 1 --out runs/center_dot_1
   reflexarc train reflex models/reflex/navigation2/recipe.yaml --out runs/navigation2
   reflexarc train critic models/reflex/maze/recipe.yaml --out runs/maze_critic
+  reflexarc train hinf models/go1/hinf/calm/recipe.yaml --out runs/go1_calm
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier", "density", "fleet", "reflex", "critic")
+PARTS = ("barrier", "density", "fleet", "reflex", "critic", "hinf")
 BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
@@ -62,7 +67,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb's options."""
     parser = subparsers.add_parser(
         "train",
-        help="learn a barrier from recorded transitions, or a density, a fleet's policies or a reflex from a simulator",
+        help="learn a barrier from recorded transitions, or a density, policies, a reflex or a walker in a simulator",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,7 +95,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
     parts = {
-        "barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex, "critic": _reflex,
+        "barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex, "critic": _reflex, "hinf": _hinf,
     }  # fmt: skip
     return parts[args.part](args)
 
@@ -122,6 +127,17 @@ def _reflex(args: argparse.Namespace) -> int:
         f"  while learning {totals['reached']} episodes reached the goal and {totals['failed']} failed, of "
         f"{totals['over']}; threshold of risk to deploy with: {agent.shield.threshold:.3g}"
     )
+    return 0
+
+
+def _hinf(args: argparse.Namespace) -> int:
+    from reflexarc.cli._hinf import train_hinf  # noqa: PLC0415 - needs JAX, lazy
+
+    source, name, out = _of_a_recipe(args, "an actor's and disturber's", "_hinf")
+    started = time.perf_counter()
+    with _Display(f"{name} hinf", args.quiet) as display:
+        lines = train_hinf(source, out, display, args.seed)
+    print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
     return 0
 
 

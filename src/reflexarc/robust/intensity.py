@@ -42,7 +42,7 @@ class Budget:
         Args:
             limits: of each episode.
             episodes: n.
-            weight: diagonal of W, shape (d,); default: ones.
+            weight: diagonal of W, shape (d,), entries of 0 are never shortened; default: ones.
         """
         self._limits, self._weight = limits, weight
         self.spent = np.zeros(episodes)
@@ -65,7 +65,9 @@ class Budget:
         if self._limits.energy is not None:
             allowed = np.minimum(allowed, np.sqrt(np.maximum(self._limits.energy - self.spent, 0.0)))
         share = np.minimum(1.0, allowed / np.maximum(size, 1e-300))
-        acting, size = wanted * share[:, None], size * share
+        shortened = wanted * share[:, None]
+        acting = shortened if self._weight is None else np.where(self._weight > 0.0, shortened, wanted)
+        size = size * share
         self.spent += size**2
         return acting, size**2 if self._limits.norm == "squared" else size
 

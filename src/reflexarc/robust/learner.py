@@ -6,10 +6,10 @@ r"""Actor against disturber under the constraint of H-infinity.
     actor       maximise  E sum reward   subject to   L = E[eta |d| - C] >= 0
                 by the Lagrangian  reward + lambda L, lambda moved by L (`dual`)
 
-|d| stands for the intensity (`intensity`). The actor's part of L is its cost; the disturber's intensity is not the
-actor's to change. `price` says what the disturber pays: 0, as published: as much cost as its limits allow; `eta`: the
-game whose saddle point is the H-infinity controller; `gain`: the ratio sum C / sum |d| of its own last episodes, so
-that what it maximises is the ratio itself (Dinkelbach 1967).
+|d| stands for the intensity (`intensity`). A disturber that sees the state answers what the actor does, so both parts
+of L are the actor's to change. `price` says what the disturber pays: 0, as published: as much cost as its limits
+allow; `eta`: the game whose saddle point is the H-infinity controller; `gain`: the ratio sum C / sum |d| of its own
+last episodes, so that what it maximises is the ratio itself (Dinkelbach 1967).
 
 Long et al., Learning H-Infinity Locomotion Control, arXiv 2404.14405. No official code exists.
 """
@@ -36,6 +36,8 @@ from reflexarc.robust.pushes import PUSHES, Pushes
 PRICES = ("none", "eta", "gain")
 RENEWAL = 25
 """Iterations after which all episodes begin anew, and a checkpoint is written."""
+_KNOWN = 1e6
+"""Observations that the scale of another training counts as."""
 SCALED = 100
 """Iterations after which the scale of the observations stands still, so that what is learned keeps its meaning."""
 
@@ -65,6 +67,7 @@ class Training:
     curriculum: float = quantity(
         0.0, low=0.0, high=1.0, doc="part of the training over which the largest push grows from nothing"
     )
+    fall: float = quantity(0.0, low=0.0, high=1e6, doc="cost of a failure, besides that of its step")
     eta: float = quantity(1.0, low=0.0, high=1e9, doc="bound on cost per intensity")
     constrained: bool = quantity(True, doc="whether lambda acts on the actor")
     price: str = quantity("none", choices=PRICES, doc="what the disturber pays per intensity")
@@ -72,6 +75,11 @@ class Training:
     limits: Limits = field(default_factory=Limits)
     dual: DualConfig = field(default_factory=DualConfig)
     ppo: PpoConfig = field(default_factory=PpoConfig)
+
+
+def push_unit(weight: Array, most: float) -> Array:
+    """Return what an output of 1 of a disturber means, shape (d,): the largest push, or 1 where nothing is weighed."""
+    return np.where(weight > 0.0, most / np.where(weight > 0.0, weight, 1.0), 1.0)
 
 
 class Scaling:
@@ -124,8 +132,9 @@ class Learner:
         self.gain = 0.0
         """Running ratio of cost to intensity."""
         self.iteration = 0
-        self._budget = Budget(t.limits, problem.episodes)
-        self._pushes = Pushes(t.pushes, problem.episodes, problem.disturbance, t.limits.most)
+        self._budget = Budget(t.limits, problem.episodes, problem.weight)
+        self._unit = push_unit(problem.weight, t.limits.most)
+        self._pushes = Pushes(t.pushes, problem.episodes, problem.disturbance)
         at_random = np.arange(problem.episodes) < round(t.random_share * problem.episodes)
         self._driven = (~at_random).astype(float) * (t.pushes == "learned")
         self._seen = np.zeros((problem.episodes, problem.observation))
@@ -137,6 +146,53 @@ class Learner:
     def players(self) -> Players:
         """What is learned, as it is now."""
         return eqx.combine(self.learning.players, self.static)
+
+    def take(self, tensors: Mapping[str, Array]) -> None:
+        """Begin with the actor, the critic and the scales of another training; the disturber stays as it is.
+
+        Args:
+            tensors: of a file of weights, see `weights`.
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: one has another shape than this training's, or is not finite.
+        """
+
+        def same(name: str, like: Any) -> Any:
+            found = np.asarray(tensors[name])
+            if found.shape != np.shape(like) or not np.isfinite(found).all():
+                raise ValueError(
+                    f"{name} of shape {found.shape}; wanted: finite numbers of shape {np.shape(like)}"
+                )
+            return jnp.asarray(found, jnp.float32)
+
+        def network(name: str, like: Any) -> Any:
+            layers = [
+                eqx.tree_at(
+                    lambda m: (m.weight, m.bias),
+                    layer,
+                    (same(f"{name}.{i}.weight", layer.weight), same(f"{name}.{i}.bias", layer.bias)),
+                )
+                for i, layer in enumerate(like.layers)
+            ]
+            return eqx.tree_at(lambda m: m.layers, like, layers)
+
+        players = self.players
+        players = eqx.tree_at(
+            lambda p: (p.actor.mean, p.actor.log_std, p.critic),
+            players,
+            (
+                network("actor", players.actor.mean),
+                same("actor.log_std", players.actor.log_std),
+                network("critic", players.critic),
+            ),
+        )
+        scale = same("critic.returns", self.learning.scale)
+        self.learning = begin(players, self.t.ppo)._replace(scale=scale)
+        mean, deviation = (
+            np.asarray(same(f"observation.{x}", self.scaling.mean), float) for x in ("mean", "deviation")
+        )
+        self.scaling.count, self.scaling.mean, self.scaling.square = _KNOWN, mean, deviation**2
 
     def run(
         self, progress: Progress | None = None, checkpoint: Checkpoint | None = None
@@ -202,7 +258,7 @@ class Learner:
             self.static,
             collected,
             jnp.asarray(self.scaling(self._seen)),
-            (jnp.float32(multiplier), jnp.float32(price)),
+            (jnp.float32(multiplier), jnp.float32(t.eta), jnp.float32(price)),
             (t.std_floor, t.push_floor),
             (t.actor, t.pushes == "learned"),
             jnp.float32(1.0 - self.iteration / t.iterations if t.anneal else 1.0),
@@ -236,7 +292,6 @@ class Learner:
     def _collect(self, rng: np.random.Generator, key: Any) -> tuple[Collected, Mapping[str, float]]:
         t, problem = self.t, self.problem
         share = 1.0 if t.curriculum == 0.0 else min(1.0, self.iteration / (t.curriculum * t.iterations))
-        most = share * t.limits.most
         rows: list[tuple[Any, ...]] = []
         totals = {"reward": 0.0, "cost": 0.0, "intensity": 0.0, "failures": 0.0}
         for k in jax.random.split(key, t.steps):
@@ -244,10 +299,10 @@ class Learner:
                 self.scaling.take(self._seen)
             seen = self.scaling(self._seen)
             action, was_a, push, was_d = (np.asarray(x) for x in self._act(self.learning, seen, k))
-            wanted = self._pushes.wanted(t.limits.most * push, self._driven, most, rng)
-            acting, intensity = self._budget.applied(wanted, most)
+            wanted = self._unit * self._pushes.wanted(push, self._driven, share, rng)
+            acting, intensity = self._budget.applied(wanted, share * t.limits.most)
             self._seen, step = problem.step(np.asarray(action, dtype=np.float64), acting, rng)
-            cost = problem.ideal - step.task
+            cost = problem.ideal - step.task + t.fall * step.failed
             reward = step.task + step.shaping
             gains = np.stack((reward, cost, intensity), axis=-1).astype(np.float32)
             ended = step.failed | step.over

@@ -2,7 +2,7 @@
 r"""Proximal policy optimisation of both players at once, with one critic of several heads.
 
     advantages    generalised estimate of every head (Schulman et al. 2016), time backwards
-    actor         A = A_reward - lambda A_cost
+    actor         A = A_reward - lambda (A_cost - eta A_intensity)
     disturber     A = A_cost - price A_intensity
     each policy   maximise  E min(r A, clip(r, 1 - e, 1 + e) A) + entropy,   A of zero mean and unit deviation
     critic        squared error of every head, in units of the deviation of its returns
@@ -134,14 +134,14 @@ def update(
         static: of `Players`, what is no array.
         c: what was collected.
         last: observations after it, shape (n, o).
-        weights: lambda and price.
+        weights: lambda, eta and price.
         floor: least standard deviations of both.
         moves: whether actor and disturber learn.
         pace: what all rates are multiplied by.
         config: parameters.
         key: of the order of the batches.
     """
-    multiplier, price = weights
+    multiplier, bound, price = weights
     players = eqx.combine(learning.players, static)
     foreseen = values(players, learning.scale, c.seen)
     found = advantages(
@@ -151,7 +151,7 @@ def update(
     scale = jnp.stack((returns.mean(axis=(0, 1)), returns.std(axis=(0, 1)) + 1e-6))
     # The critic's last layer is kept meaning the same numbers when their scale changes.
     players = _rescaled(players, learning.scale, scale)
-    actor = found[..., 0] - multiplier * found[..., 1]
+    actor = found[..., 0] - multiplier * (found[..., 1] - bound * found[..., 2])
     disturber = found[..., 1] - price * found[..., 2]
     rows = (
         c.seen, c.action, c.action_density, _unit(actor, jnp.ones_like(actor)),

@@ -55,6 +55,11 @@ class Problem(Protocol):
         ...
 
     @property
+    def weight(self) -> Array:
+        """How much each entry of a disturbance counts in its magnitude, shape (d,); 0: not at all, as a place does."""
+        ...
+
+    @property
     def ideal(self) -> float:
         """Largest reward of the task in one step."""
         ...

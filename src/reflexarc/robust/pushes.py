@@ -12,33 +12,32 @@ HOLD = 8
 
 
 class Pushes:
-    """Pushes of n episodes."""
+    """Pushes of n episodes, in units of the largest."""
 
-    def __init__(self, kind: str, episodes: int, size: int, most: float):
+    def __init__(self, kind: str, episodes: int, size: int):
         """Take who pushes.
 
         Args:
             kind: one of `PUSHES`.
             episodes: n.
             size: entries of a push.
-            most: largest magnitude.
         """
-        self._kind, self._most = kind, most
+        self._kind = kind
         self._held, self._left = np.zeros((episodes, size)), np.zeros(episodes, dtype=int)
 
-    def wanted(self, learned: Array, driven: Array, most: float, rng: np.random.Generator) -> Array:
+    def wanted(self, learned: Array, driven: Array, share: float, rng: np.random.Generator) -> Array:
         """Return what is wanted now, shape (n, d).
 
         Args:
             learned: what the disturber wants, shape (n, d).
             driven: 1 where it decides, shape (n,).
-            most: largest magnitude for now.
-            rng: of chance; every entry is uniform in +- most, for `HOLD` steps.
+            share: of the largest that is allowed for now.
+            rng: of chance; every entry is uniform in +- share, for `HOLD` steps.
         """
         if self._kind == "none":
             return np.zeros_like(self._held)
         new = self._left == 0
-        drawn = rng.uniform(-most, most, self._held.shape)
+        drawn = rng.uniform(-share, share, self._held.shape)
         self._held[new] = drawn[new]
         self._left = np.where(new, HOLD, self._left) - 1
         return np.where(driven[:, None] > 0.0, learned, self._held)

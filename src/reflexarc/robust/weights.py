@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies of actor and disturber as files, and their forward pass in NumPy alone, for robots without JAX."""
+"""Both players and their critic as files, and the policies' forward pass in NumPy alone, for robots without JAX."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,30 @@ from reflexarc.core.types import Array
 
 FORMAT = "reflexarc-hinf-1"
 PLAYERS = ("actor", "disturber")
+NETWORKS = (*PLAYERS, "critic")
 
 
-def save(path: Path, players: Any, scaling: Any, recipe: Mapping[str, Any]) -> None:
-    """Write both policies, the scale of their observations, and the recipe.
+def save(path: Path, players: Any, scaling: Any, returns: Any, recipe: Mapping[str, Any]) -> None:
+    """Write both players, the critic, the scales of observations and returns, and the recipe.
 
     Args:
         path: of the file.
         players: `networks.Players`.
         scaling: `learner.Scaling`.
+        returns: mean and deviation of the returns of the critic's heads, shape (2, 3).
         recipe: in full.
     """
     tensors = {
         "observation.mean": scaling.mean.astype(np.float32),
         "observation.deviation": np.sqrt(scaling.square + 1e-8).astype(np.float32),
+        "critic.returns": np.asarray(returns),
     }
     for name in PLAYERS:
-        for i, layer in enumerate(getattr(players, name).mean.layers):
+        tensors[f"{name}.log_std"] = np.asarray(getattr(players, name).log_std)
+    for name, network in zip(
+        NETWORKS, (players.actor.mean, players.disturber.mean, players.critic), strict=True
+    ):
+        for i, layer in enumerate(network.layers):
             tensors[f"{name}.{i}.weight"] = np.asarray(layer.weight)
             tensors[f"{name}.{i}.bias"] = np.asarray(layer.bias)
     save_file(tensors, path, metadata={"format": FORMAT, "recipe": json.dumps(recipe, sort_keys=True)})
@@ -75,6 +82,37 @@ def load(path: Path) -> tuple[dict[str, NumpyPolicy], dict[str, Any]]:
     Raises:
         ModelError: the file is missing, damaged, of another format, or its numbers are not acceptable.
     """
+    tensors, recipe = load_tensors(path)
+    policies = {}
+    try:
+        for name in PLAYERS:
+            layers = layers_of(tensors, name)
+            policies[name] = NumpyPolicy(
+                layers, tensors["observation.mean"], tensors["observation.deviation"]
+            )
+    except KeyError as error:
+        raise ModelError(f"{path}: {error} is missing or damaged") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return policies, recipe
+
+
+def layers_of(tensors: Mapping[str, Array], name: str) -> list[tuple[Array, Array]]:
+    """Return weights and biases of one of `NETWORKS`.
+
+    Raises:
+        KeyError: one is missing.
+    """
+    depth = sum(key.startswith(f"{name}.") and key.endswith((".weight", ".bias")) for key in tensors) // 2
+    return [(tensors[f"{name}.{i}.weight"], tensors[f"{name}.{i}.bias"]) for i in range(depth)]
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return everything in a file of weights by name, and the recipe.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another format.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -83,17 +121,7 @@ def load(path: Path) -> tuple[dict[str, NumpyPolicy], dict[str, Any]]:
         raise ModelError(f"{path}: not a readable file of weights ({error})") from error
     if metadata.get("format") != FORMAT:
         raise ModelError(f"{path}: format {metadata.get('format')!r}; expected {FORMAT!r}")
-    policies = {}
     try:
-        for name in PLAYERS:
-            depth = sum(key.startswith(f"{name}.") for key in tensors) // 2
-            layers = [(tensors[f"{name}.{i}.weight"], tensors[f"{name}.{i}.bias"]) for i in range(depth)]
-            policies[name] = NumpyPolicy(
-                layers, tensors["observation.mean"], tensors["observation.deviation"]
-            )
-        recipe = json.loads(metadata["recipe"])
+        return tensors, json.loads(metadata["recipe"])
     except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: {error} is missing or damaged") from error
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    return policies, recipe
+        raise ModelError(f"{path}: the recipe is missing or damaged ({error})") from error

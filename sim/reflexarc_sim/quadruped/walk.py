@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many quadrupeds that walk as they are told and are pushed: a problem for `reflexarc.robust`.
+
+All are stepped by MuJoCo's own batch in C, on as many threads as wanted; the result does not depend on how many.
+"""
+
+# MuJoCo is a compiled module without stubs:
+# pyright: reportAttributeAccessIssue=false
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch
+
+from reflexarc.core.errors import ConfigError, UnknownNameError
+from reflexarc.core.types import Array
+from reflexarc.robust.problem import Mask, Step
+from reflexarc_sim.quadruped import task as walking
+from reflexarc_sim.quadruped.gait import clock
+from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, assemble_quadruped
+from reflexarc_sim.quadruped.randomisation import NONE, Differences, Randomisation
+from reflexarc_sim.quadruped.robot import Quadruped
+from reflexarc_sim.quadruped.task import CONTROL_PERIOD, IDEAL, OBSERVED, WalkingTask
+from reflexarc_sim.quadruped.terrain import Terrain, plane
+
+SUBSTEPS = round(CONTROL_PERIOD / PHYSICS_PERIOD)
+
+
+PUSHED = {"force": 3, "wrench": 6, "point": 6}
+"""What a push holds, and its entries: a force at the trunk's origin [N]; that and a torque [N m]; that and the place in
+the trunk's box where it acts, each entry in [-1, 1]. All in base_link."""
+
+
+class Walk:
+    """n quadrupeds; fulfils `reflexarc.robust.problem.Problem`."""
+
+    ideal = IDEAL
+    ends = False
+    observation = OBSERVED
+    action = 12
+
+    def __init__(
+        self,
+        robot: Quadruped,
+        episodes: int,
+        t: WalkingTask | None = None,
+        differences: Randomisation = NONE,
+        terrain: Terrain | None = None,
+        levels: int = 1,
+        threads: int = 0,
+        pushed: str = "force",
+    ):
+        """Build all of them.
+
+        Args:
+            robot: which.
+            episodes: n.
+            t: task; default: `WalkingTask()`.
+            differences: between the robots.
+            terrain: below them; default: a plane.
+            levels: of the terrain's difficulty, on which they begin.
+            threads: of the physics; 0: one per core.
+            pushed: one of `PUSHED`.
+
+        Raises:
+            ConfigError: no episodes, levels that the terrain does not have.
+            UnknownNameError: no such kind of push.
+        """
+        if pushed not in PUSHED:
+            raise UnknownNameError("kind of push", pushed, PUSHED)
+        if episodes < 1:
+            raise ConfigError(f"{episodes} episodes; at least one")
+        self.name, self.episodes = robot.name, episodes
+        self.robot, self.t = robot, WalkingTask() if t is None else t
+        self.terrain = plane() if terrain is None else terrain
+        if not 1 <= levels <= len(self.terrain.places):
+            raise ConfigError(f"levels: {levels}; the terrain has {len(self.terrain.places)}")
+        self._levels = levels
+        self._pushed, self.disturbance = pushed, PUSHED[pushed]
+        self._half = 0.5 * np.array(robot.trunk_size)
+        # a torque counts as the force at the end of the trunk that makes it
+        moment = {"force": (), "wrench": (1.0 / self._half[0],) * 3, "point": (0.0,) * 3}[pushed]
+        self.weight = np.array((1.0, 1.0, 1.0, *moment))
+        parts = assemble_quadruped(robot, self.terrain)
+        self.assembly = parts
+        self.batch = Batch(parts.model, episodes, threads, True)
+        self._differ, self._ranges = (
+            Differences(differences, self.batch, parts.trunk, parts.feet),
+            differences,
+        )
+        names = ("qpos", "qvel", "ctrl", "xfrc_applied", "geom_xpos", "sensordata", "actuator_force")
+        self.state = {name: self.batch.bind(name) for name in names}
+        n = episodes
+        self._stance = np.tile(robot.stance, 4)
+        self._low, self._high = parts.model.jnt_range[1:, 0], parts.model.jnt_range[1:, 1]
+        self.command, self.action_taken = np.zeros((n, 3)), np.zeros((n, 12))
+        self.motion = (np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12)), np.zeros((n, 12)))
+        """Of the last step, before any new beginning: velocity and angular velocity in base_link [m/s, rad/s], torques
+        [N m] and rates [rad/s] of the joints."""
+        self.torque_limit = parts.model.actuator_forcerange[:, 1]
+        """Shape (12,). [N m]"""
+        self._step, self._held = np.zeros(n, dtype=int), np.zeros(n, dtype=int)
+        self._phase, self._late = np.zeros(n), np.zeros(n, dtype=int)
+        self._length = round(self.t.length_s / CONTROL_PERIOD)
+        self._hold = round(self.t.commands.hold_s / CONTROL_PERIOD)
+
+    def begin(self, rng: np.random.Generator) -> Array:
+        """Other robots, all in their stance, each at another time of its episode."""
+        self._differ.draw(rng)
+        if self._ranges.delay:
+            self._late = rng.integers(0, SUBSTEPS + 1, self.episodes)
+        self._restart(np.ones(self.episodes, dtype=bool), rng)
+        self._step = rng.integers(0, self._length, self.episodes)
+        return self._observe()
+
+    def step(self, action: Array, disturbance: Array, rng: np.random.Generator) -> tuple[Array, Step]:
+        """Go on; see `Problem`."""
+        action = np.clip(np.nan_to_num(action), -10.0, 10.0)
+        self._push(disturbance)
+        self._move(action)
+        known = self._known()
+        self._phase = (self._phase + self.t.gait.frequency * CONTROL_PERIOD) % 1.0
+        task = walking.task_reward(self.command, known)
+        height, feet = self._heights()
+        shaping = walking.shaping_reward(
+            self.t.weights, known, height, self.state["actuator_force"], action - self.action_taken, feet,
+            self.t.gait.heights(self._phase, self._walks()),
+        )  # fmt: skip
+        self.motion = (known.velocity, known.rate, self.state["actuator_force"].copy(), known.joint_rates)
+        self.action_taken = action
+        self._step += 1
+        failed: Mask = np.logical_or(
+            walking.leans(known), self.state["sensordata"][:, self.assembly.touch] > 0.0
+        )
+        failed |= ~np.isfinite(self.state["qpos"]).all(axis=1)
+        over = self._step >= self._length
+        self._held -= 1
+        new = self._held <= 0
+        last = self._observe()
+        self._tell(new & ~(failed | over), rng)
+        self._restart(failed | over, rng)
+        return self._observe(), Step(task, np.maximum(shaping, -task), failed, over, last)
+
+    def tell(self, command: Array) -> Array:
+        """Give commands, shape (n, 3) [m/s, m/s, rad/s], in the place of those drawn; return the observations."""
+        self.command[:] = command
+        self._held[:] = self._hold
+        return self._observe()
+
+    def _push(self, push: Array) -> None:
+        back = self.state["qpos"][:, 3:7] * np.array([1.0, -1.0, -1.0, -1.0])
+        force, at = push[:, :3], np.zeros((self.episodes, 3))
+        torque = push[:, 3:] if self._pushed == "wrench" else np.zeros((self.episodes, 3))
+        if self._pushed == "point":
+            at = self._half * np.clip(push[:, 3:], -1.0, 1.0)
+        torque = torque + np.cross(at - self._differ.com, force)  # MuJoCo's acts at the centre of mass
+        acting = self.state["xfrc_applied"][:, self.assembly.trunk]
+        acting[:, :3], acting[:, 3:] = walking.into_body(back, force), walking.into_body(back, torque)
+
+    def _move(self, action: Array) -> None:
+        """Let the new targets act after each robot's delay."""
+        wanted = np.clip(self._stance + self.robot.action_scale * action, self._low, self._high)
+        ctrl = np.repeat(wanted[:, None], SUBSTEPS, axis=1)
+        before = np.arange(SUBSTEPS) < self._late[:, None]
+        ctrl = np.where(before[..., None], self.state["ctrl"][:, None], ctrl)
+        self.batch.rollout(SUBSTEPS, ctrl, int(mujoco.mjtState.mjSTATE_CTRL), record=())
+        self.state["ctrl"][:] = wanted
+
+    def _known(self) -> walking.Body:
+        return walking.body(self.state["qpos"], self.state["qvel"], self._stance)
+
+    def _walks(self) -> Array:
+        return (np.abs(self.command) > 0.1).any(axis=1).astype(float)
+
+    def _heights(self) -> tuple[Array, Array]:
+        """Of the trunk above its stance and of the feet above the ground."""
+        qpos, feet = self.state["qpos"], np.take(self.state["geom_xpos"], self.assembly.feet, axis=1)
+        ground = self.terrain.at(qpos[:, :2])
+        below = self.terrain.at(feet[..., :2].reshape(-1, 2)).reshape(-1, 4)
+        return (
+            qpos[:, 2] - ground - self.robot.height,
+            feet[..., 2] - below - self.robot.foot_radius,
+        )
+
+    def _observe(self) -> Array:
+        return walking.observe(
+            self.command, self._known(), self.action_taken, clock(self._phase, self._walks())
+        )
+
+    def _tell(self, where: Mask, rng: np.random.Generator) -> None:
+        """Draw new commands."""
+        n = int(where.sum())
+        if n:
+            self.command[where] = self.t.commands.draw(n, rng)
+            self._held[where] = self._hold
+
+    def _restart(self, where: Mask, rng: np.random.Generator) -> None:
+        n = int(where.sum())
+        if not n:
+            return
+        ids = np.flatnonzero(where)
+        self.batch.reset(ids, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
+        places = self.terrain.places[: self._levels].reshape(-1, 3)
+        qpos = np.zeros((n, 19))
+        qpos[:, :3] = places[rng.integers(0, len(places), n)]
+        qpos[:, 2] += self.robot.height + 0.02
+        heading = rng.uniform(-np.pi, np.pi, n) / 2.0
+        qpos[:, 3], qpos[:, 6] = np.cos(heading), np.sin(heading)
+        joints = self._stance * rng.uniform(*self._ranges.start, (n, 12))
+        qpos[:, 7:] = np.clip(joints, self._low, self._high)
+        self.state["qpos"][ids] = qpos
+        self.state["qvel"][ids] = 0.0
+        self.state["ctrl"][ids] = qpos[:, 7:]
+        self.batch.forward(ids)
+        self._step[ids], self.action_taken[ids] = 0, 0.0
+        self._phase[ids] = rng.random(n)
+        self._tell(where, rng)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`reflexarc robust attack SCENARIO`: the smallest push that makes a stack fail."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from reflexarc.core.errors import ConfigError
+
+DESCRIPTION = """\
+Look for the smallest push that makes a stack fail, by running it in lock-step again and again. SCENARIO is
+
+  NAME or FILE.yaml   a scenario of one mobile base: it fails when it touches anything while it moves, loses cargo or
+                      rolls over; or of an arm in contact: it fails when a limit of its force is broken
+  FOLDER              what `train hinf` made of a quadruped: it fails when it falls
+
+The shape of the push (when, where to, how long, ...) is guided by how near the runs came to failing; --unguided draws
+it evenly, for comparison. The folder --out receives attack.json, attack.png and, of a scenario, regression.yaml, which
+repeats the push: `reflexarc run OUT/regression.yaml --lockstep` shows it, with a film.
+
+A push that fails is a finding. No failure in N runs proves nothing.
+"""
+EPILOG = """\
+examples:
+  reflexarc robust attack sidewalk_delivery --runs 100 --length 12 --out runs/attack
+  reflexarc robust attack sidewalk_delivery --no-arc --out runs/attack_without
+  reflexarc robust attack maze_arm --most 60 --out runs/attack_arm
+  reflexarc robust attack models/go1/hinf/calm --out runs/attack_go1
+
+exit codes: 0 the search is done, whatever it found; 2 the request is not acceptable, or the stack fails without a push
+"""
+PARTS = ("attack",)
+LENGTH_S, MOST = 12.0, {"N s": 200.0, "N": 200.0}
+"""Default length of a run [s], and largest size by its unit."""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb's options."""
+    parser = subparsers.add_parser(
+        "robust",
+        help="look for the smallest push that makes a stack fail",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("part", choices=PARTS, metavar="WHAT", help=", ".join(PARTS))
+    parser.add_argument("source", metavar="SCENARIO", help="what is attacked, see above")
+    parser.add_argument("--runs", type=int, default=200, metavar="N", help="runs in all (default: 200)")
+    parser.add_argument(
+        "--most", type=float, metavar="SIZE", help="largest push [N s; arm: N] (default: 200)"
+    )
+    parser.add_argument(
+        "--length", type=float, default=LENGTH_S, metavar="S", help="length of a run [s] (default: 12)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the runs (default: 0)")
+    parser.add_argument(
+        "--search-seed", type=int, default=0, metavar="N", help="seed of the pushes (default: 0)"
+    )
+    parser.add_argument("--no-arc", action="store_true", help="of a mobile base: attack it without the arc")
+    parser.add_argument("--unguided", action="store_true", help="draw the shapes evenly")
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, help="where to write (default: runs/attack/NAME)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from reflexarc.core.config import from_mapping  # noqa: PLC0415 - keeps `--help` quick
+    from reflexarc.robust.attack import Search, attack  # noqa: PLC0415
+
+    stack = _stack(args)
+    most = args.most if args.most is not None else MOST[stack.size_unit]
+    wanted = {"runs": args.runs, "most": most, "guided": not args.unguided, "seed": args.search_seed}
+    search = from_mapping(Search, wanted, "the request")
+    out = args.out or Path("runs") / "attack" / stack.name
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out: {out} is a file; wanted: a folder")
+    started = time.perf_counter()
+    with _Bar(f"{stack.name} attacked", args.quiet) as bar:
+        found = attack(stack, search, bar.update)
+    report = _report(stack, search, found, time.perf_counter() - started)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "attack.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    _draw(out / "attack.png", stack, search, found)
+    if found.shape is not None and hasattr(stack, "regression"):
+        _write_regression(out / "regression.yaml", stack.regression(found.shape, found.size))
+    print(json.dumps(report) if args.json else _text(report, out))
+    return 0
+
+
+def _stack(args: argparse.Namespace) -> Any:
+    from reflexarc_sim.attacks import ArmStack, BaseStack  # noqa: PLC0415 - only where a simulator is wanted
+    from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415
+
+    if Path(args.source).is_dir():
+        if args.no_arc:
+            raise ConfigError("--no-arc: a quadruped's policy has no arc")
+        return _walker(Path(args.source), args.seed, args.length)
+    scenario = load_scenario(args.source)
+    if scenario.of_arm:
+        if args.no_arc:
+            raise ConfigError("--no-arc: an arm in contact gets its torques from the arc")
+        return ArmStack(scenario, args.seed, args.length)
+    return BaseStack(scenario, args.seed, args.length, False if args.no_arc else None)
+
+
+def _walker(folder: Path, seed: int, length: float) -> Any:
+    from reflexarc.robust.recipe import RECIPE, SIMULATED, WEIGHTS, read_recipe  # noqa: PLC0415
+    from reflexarc.robust.weights import load  # noqa: PLC0415
+    from reflexarc_sim.attacks import WalkStack  # noqa: PLC0415
+    from reflexarc_sim.quadruped.settings import judged_walk, settings_of  # noqa: PLC0415
+
+    recipe = read_recipe(folder / RECIPE)
+    if recipe.problem != SIMULATED:
+        raise ConfigError(f"{folder}: of {recipe.problem}, which has no scenario; wanted: of a {SIMULATED}")
+    policies, _ = load(folder / WEIGHTS)
+    settings = settings_of(recipe.quadruped, str(folder / RECIPE))
+    walk = judged_walk(settings, 1, threads=1)
+    actor = policies["actor"]
+    if (actor.inputs, actor.outputs) != (walk.observation, walk.action):
+        raise ConfigError(
+            f"{folder / WEIGHTS}: a policy of {actor.inputs} observations and {actor.outputs} actions; "
+            f"{settings.robot} has {walk.observation} and {walk.action}"
+        )
+    return WalkStack(walk, actor, folder.resolve().name, seed, length)
+
+
+def _report(stack: Any, search: Any, found: Any, seconds: float) -> dict[str, Any]:
+    shape = None
+    if found.shape is not None:
+        shape = {d.name: float(x) for d, x in zip(stack.shape, found.shape, strict=True)}
+    return {
+        "stack": stack.name,
+        "found": found.size is not None,
+        "size": found.size,
+        "unit": stack.size_unit,
+        "of_weight": None if found.size is None else found.size / stack.weight,
+        "what": found.what,
+        "shape": shape,
+        "largest_tried": search.most,
+        "runs": found.runs,
+        "guided": search.guided,
+        "best": [list(row) for row in found.best],
+        "wall_s": round(seconds, 1),
+    }
+
+
+def _text(report: dict[str, Any], out: Path) -> str:
+    if not report["found"]:
+        return (
+            f"{report['stack']}: no failure in {report['runs']} runs with pushes of up to "
+            f"{report['largest_tried']:g} {report['unit']}, which proves nothing; {out / 'attack.json'}"
+        )
+    per = "s of its weight" if report["unit"] == "N s" else "times its weight"
+    shape = ", ".join(f"{name} {value:.3g}" for name, value in report["shape"].items())
+    return (
+        f"{report['stack']}: fails at {report['size']:.3g} {report['unit']}, {report['of_weight']:.3g} {per}: "
+        f"{report['what']}\n  {shape}\n  {report['runs']} runs, {report['wall_s']:.0f} s; {out}"
+    )
+
+
+def _write_regression(path: Path, scenario: dict[str, Any]) -> None:
+    import yaml  # noqa: PLC0415
+
+    head = "# SPDX-License-Identifier: Apache-2.0\n# Repeats a push that an attack has found.\n"
+    path.write_text(head + yaml.safe_dump(scenario, sort_keys=False), encoding="utf-8")
+
+
+def _draw(path: Path, stack: Any, search: Any, found: Any) -> None:
+    """Draw the smallest size that fails over the runs."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    axes = (figure := Figure(figsize=(6.0, 3.2), layout="constrained")).subplots()
+    runs = [0, *(run for run, _ in found.best), found.runs]
+    sizes = [search.most, *(size for _, size in found.best)]
+    axes.step(runs, [*sizes, sizes[-1]], where="post")
+    axes.set(xlabel="runs", ylabel=f"smallest push that fails [{stack.size_unit}]", ylim=(0.0, None))
+    axes.set_title(f"{stack.name}: " + (found.what or "no failure"), fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+class _Bar:
+    """A progress bar on standard error."""
+
+    def __init__(self, title: str, quiet: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[size]}"),
+            console=Console(stderr=True, quiet=quiet, highlight=False),
+            disable=quiet,
+        )
+        self._task = self._progress.add_task(title, total=1, size="")
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, done: int, total: int, size: float | None) -> None:
+        """Move the bar."""
+        text = "" if size is None else f"smallest that fails: {size:.4g}"
+        self._progress.update(self._task, completed=done, total=total, size=text)
