@@ -20,7 +20,7 @@ try:
 except ImportError as error:  # pragma: no cover - depends on the machine
     SKIP_REASON = f"ROS 2 or the built workspace is missing ({error}); run `make setup` and `. ./env.sh`"
 
-START_S = 90.0
+START_S = 180.0
 """Longest time that the graph may take to start on a busy machine. [s]"""
 SETTLE_S = 0.5
 """By how much later a subscriber may find a publisher than the publisher finds it. [s]"""
