@@ -15,6 +15,7 @@ PARTS = (
     "monitors",
     "test_time",
     "faults",
+    "fault_free",
     "mutation",
     "line_coverage",
     "twin",
@@ -23,7 +24,7 @@ PARTS = (
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
 LANES = (
     ("synthesis", "mutation", "line_coverage", "twin", "regression"),
-    ("gate", "conformance", "monitors", "test_time", "faults"),
+    ("gate", "conformance", "monitors", "test_time", "faults", "fault_free"),
 )
 """What a short run does side by side."""
 SEEDS = (0,)

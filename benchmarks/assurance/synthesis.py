@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import mitigation_order
+
 from reflexarc.assurance.hazards.cell import Cell
-from reflexarc.assurance.hazards.policies import Policy, policies, policy_from
+from reflexarc.assurance.hazards.policies import policies, policy_from
 from reflexarc.assurance.hazards.read import read_cell
 from reflexarc.assurance.supervisor.table import read_table
-from reflexarc.assurance.synthesis.checker import Checker, Query
+from reflexarc.assurance.synthesis.checker import Checker
 from reflexarc.assurance.synthesis.conformance import conformance
 from reflexarc.assurance.synthesis.pipeline import FAILURE_SHARES, exploring_values, failure_values
 from reflexarc.assurance.synthesis.prism import model_text
-from reflexarc.assurance.synthesis.queries import worst_person_queries
 from reflexarc.assurance.synthesis.sweep import (
     Configuration,
     acceptable,
@@ -26,21 +27,8 @@ from reflexarc.assurance.synthesis.sweep import (
 from reflexarc.core.paths import models_dir
 
 JOBS = 2
-QUIET = 0.05
-"""Intensity of both alarms where only one setting is compared."""
-PUBLISHED = {
-    ("none", "none"): (64.189, 0.6081),
-    ("workbench_stop", "area_stop"): (37.060, 0.0),
-    ("workbench_stop", "area_force"): (46.262, 0.2156),
-    ("workbench_stop", "area_separation"): (48.153, 0.2774),
-    ("workbench_force", "area_stop"): (44.752, 0.0726),
-    ("workbench_force", "area_force"): (49.898, 0.2157),
-    ("workbench_force", "area_separation"): (51.418, 0.2775),
-}
-"""Largest expected productivity in 50 steps as published; largest P(mishap within 50 steps) of the authors' model."""
 PUBLISHED_FREEDOM = 0.8947
 """Least mishap freedom of the authors' model with sensors that fail in 5 % of the steps."""
-COMPARED = {"HC": "close_off"}
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -57,7 +45,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     failing = _failing(cell, full)
     progress("order of the modes")
     with Checker() as checker:
-        order = _order(cell, checker)
+        order = mitigation_order.order(cell, checker, full, progress)
     progress("conformance")
     return {
         "sweep": {
@@ -92,6 +80,7 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
         "synthesis_deadlock_with_default_stop": max(row["deadlock_with"] for row in failing),
         "synthesis_deadlock_without": round(max(row["deadlock_without"] for row in failing), 4),
         "synthesis_order_agreement": part["order"]["mishap_pairs_agreeing"],
+        "synthesis_productivity_order_agreement": part["order"]["productivity_pairs_agreeing"],
         "synthesis_conformance_differences": sum(c["differences"] for c in part["conformance"].values()),
     }
 
@@ -120,50 +109,6 @@ def _failing(cell: Cell, full: bool) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _order(cell: Cell, checker: Checker) -> dict[str, Any]:
-    """Productivity and risk of the mitigations beside the published figures."""
-    quiet = dict.fromkeys(cell.alarms, QUIET)
-    harmless = {f"hazards.{name}.mishap": 0.0 for name in cell.hazards}
-    productive = Query("productivity", f'R{{"productivity"}}=? [C<={cell.horizon_steps}]')
-    rows = []
-    for (bench, area), (productivity, mishap) in PUBLISHED.items():
-        policy = _policy(cell, bench, area)
-        values = harmless if policy is None else None
-        chain = checker.check(model_text(cell, policy, quiet, values=values), [productive])
-        worst = checker.check(
-            model_text(cell, policy, quiet, random_person=False), worst_person_queries(cell)
-        )
-        rows.append(
-            {
-                "workbench": bench,
-                "area": area,
-                "states": worst.states,
-                "productivity": chain.number("productivity"),
-                "mishap_worst_person": worst.number("mishap"),
-                "published_productivity": productivity,
-                "published_mishap": mishap,
-            }
-        )
-    return {
-        "rows": rows,
-        "productivity_pairs_agreeing": _agreement(rows, "productivity", "published_productivity"),
-        "mishap_pairs_agreeing": _agreement(rows, "mishap_worst_person", "published_mishap"),
-    }
-
-
-def _agreement(rows: list[dict[str, Any]], ours: str, theirs: str) -> str:
-    pairs = [(a, b) for i, a in enumerate(rows) for b in rows[i + 1 :]]
-    same = sum((a[ours] < b[ours]) == (a[theirs] < b[theirs]) for a, b in pairs)
-    return f"{same} of {len(pairs)}"
-
-
-def _policy(cell: Cell, bench: str, area: str) -> Policy | None:
-    if bench == "none":
-        return None
-    wanted = {"HRW": bench, "HS": area, **COMPARED}
-    return next(policy for policy in policies(cell) if policy.mitigation == wanted)
 
 
 def _conformance(name: str) -> dict[str, Any]:

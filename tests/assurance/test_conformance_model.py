@@ -194,13 +194,13 @@ def test_findings_and_the_trials_needed(welding):
     by_path = {e.path: e for e in estimate(welding, counts | {"process.weld": (5, 10)})}
     none, few = by_path["person.enter_cell"], by_path["process.weld"]
     assert (none.finding, none.low, none.high) == (Finding.TOO_FEW, 0.0, 1.0)
-    assert few.finding is Finding.TOO_FEW  # 5 of 10 says 0.19 to 0.81, wider than 0.5
+    assert few.finding is Finding.TOO_FEW  # 5 of 10 says 0.19 to 0.81, wider than the model's 0.25
     assert few.covers
-    n = few.needed
-    low, high = clopper_pearson(round(0.5 * n), n, 0.05)
-    fewer = clopper_pearson(round(0.5 * (n - 1)), n - 1, 0.05)
-    assert high - low <= 0.5 < fewer[1] - fewer[0]
-    enough = {e.path: e for e in estimate(welding, counts | {"process.weld": (500, 1000)})}["process.weld"]
+    n, value = few.needed, few.model
+    low, high = clopper_pearson(round(value * n), n, 0.05)
+    fewer = clopper_pearson(round(value * (n - 1)), n - 1, 0.05)
+    assert high - low <= value < fewer[1] - fewer[0]
+    enough = {e.path: e for e in estimate(welding, counts | {"process.weld": (250, 1000)})}["process.weld"]
     assert enough.finding is Finding.COVERED
     assert needed_trials(0.0, 0.0, 0.95) is None
     assert needed_trials(0.5, 1e-9, 0.95) is None

@@ -75,7 +75,7 @@ def test_synthesise_writes_a_table_that_check_proves_again(small_cell, tmp_path,
     assert (figures["policies"], figures["configurations"], figures["undecided"]) == (1, 1, 0)
     assert {path.name for path in out.iterdir()} == {"table.json", "report.md", "pareto.svg", "sweep.json"}
     report = (out / "report.md").read_text(encoding="utf-8")
-    assert "assumed: a seam takes two turns" in report
+    assert "assumed: a seam takes four times as long as an exchange" in report
     assert main(["assurance", "check", str(out / "table.json"), "--cell", str(small_cell)]) == 0
     assert "proven again" in capsys.readouterr().out
     assert main(["assurance", "check", str(out / "table.json"), "--cell", "welding"]) == 1
