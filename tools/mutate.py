@@ -21,64 +21,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutants import mutants, mutated, sample, statement
+from mutation_targets import TARGETS
 from mutation_tests import LATE, SURVIVED, Tests
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("src") / "reflexarc"
 COPIED = ("src", "sim", "tests", "benchmarks/assurance")
-LINKED = ("models", "pyproject.toml", "docs")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A module and the tests that must notice when it is broken."""
-
-    module: str
-    """Below src/reflexarc."""
-    tests: tuple[str, ...]
-    """Files below tests/."""
-
-
-_ONCE = "assurance/test_injection_mutants.py"
-"""Tests written because a mutant survived."""
-_GATE = ("assurance/test_gate.py", "assurance/test_gate_corners.py")
-TARGETS = {
-    "gate": Target("assurance/gate.py", (_ONCE, *_GATE)),
-    "heartbeat": Target("assurance/heartbeat.py", (_ONCE, *_GATE)),
-    "supervisor": Target(
-        "assurance/supervisor/supervisor.py",
-        (
-            "assurance/test_supervisor.py",
-            "assurance/test_supervisor_by_hand.py",
-            _ONCE,
-            "assurance/test_supervisor_table.py",
-            "assurance/test_supervisor_conformance.py",
-        ),
-    ),
-    "guards": Target(
-        "assurance/guards.py",
-        (
-            _ONCE,
-            "assurance/test_guards.py",
-            "assurance/test_guards_corners.py",
-            "assurance/test_supervision.py",
-        ),
-    ),
-    "online": Target(
-        "assurance/monitors/online.py",
-        (
-            _ONCE,
-            "assurance/test_monitors_checks.py",
-            "assurance/test_monitors_corners.py",
-            "assurance/test_monitors_semantics.py",
-        ),
-    ),
-    "mode_limits": Target("arc/mode_limits.py", (_ONCE, "arc/test_arc.py")),
-    "postcheck": Target("arc/postcheck.py", (_ONCE, "arc/test_arc.py")),
-    "sanity": Target(
-        "arc/sanity.py", (_ONCE, "arc/test_sanity.py", "arc/test_corners.py", "arc/test_arc.py")
-    ),
-}
+LINKED = ("models", "pyproject.toml", "docs", "ros2_ws")
 LIMIT_S = 120.0
 """Time for the tests of one mutant; one that needs more never ends. [s]"""
 

@@ -9,7 +9,7 @@ from reflexarc_sim.inject_campaign import CampaignRequest, run_campaign
 from reflexarc_sim.scenario import load_scenario
 
 SCENARIO = "sidewalk_supervised"
-SEEDS, FIRST_SEED, DRIVE_S = 180, 100, 60.0
+SEEDS, FIRST_SEED, DRIVE_S = 60, 100, 60.0
 """Drives, the seed of the first, which no other part uses, and the length of each. [s]"""
 
 

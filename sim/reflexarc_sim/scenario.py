@@ -190,6 +190,9 @@ class PlantConfig:
     type: str = quantity("mujoco", choices=("mujoco",), doc="kind of plant")
     step_period: float = quantity(0.005, unit="s", low=0.0005, high=0.1, doc="time per step")
     physics_period: float = quantity(0.0025, unit="s", low=0.0001, high=0.02, doc="time per physics step")
+    start: str = quantity(
+        "mission", choices=("mission", "middle", "bollard"), doc="where a single robot begins"
+    )
 
     def __post_init__(self) -> None:
         ratio = self.step_period / self.physics_period

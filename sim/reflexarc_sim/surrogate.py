@@ -13,7 +13,6 @@ multiplies mass, friction or the softness of the bumper, or adds dead time, on t
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 import mujoco
@@ -23,6 +22,7 @@ from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.plant import ContactClass, PlantEvent
 from reflexarc.core.types import Array, BaseState
 from reflexarc_sim.mujoco_plant import MujocoPlant
+from reflexarc_sim.mujoco_plant.start import Start
 from reflexarc_sim.scenario import Scenario
 
 _STREAM, _COMPUTER = (
@@ -30,21 +30,6 @@ _STREAM, _COMPUTER = (
     78,
 )  # spawn keys of the withheld parameters and of the times of ticks, used by nothing else
 _LONGEST_TICK = 0.9  # share of a step: a tick's lateness and duration together
-
-
-GAP = 0.3
-"""Between hull and bollard where a drive of contact begins. [m]"""
-
-
-class Start(Enum):
-    """Where a drive begins."""
-
-    MISSION = "mission"
-    """Where the scenario says."""
-    MIDDLE = "middle"
-    """In the middle of the world, looking along x."""
-    BOLLARD = "bollard"
-    """`GAP` in front of the first bollard, which is ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +134,11 @@ class TwinPlant(MujocoPlant):
         Raises:
             ModelError: the robot's files are missing or malformed.
         """
-        super().__init__(scenario)
-        self._start = start
+        super().__init__(scenario.with_overrides({"plant.start": str(start)}))
 
     def tick_times(self) -> TickTimes:
         """Return those of the coming step; the twin's computer takes no time."""
         return TickTimes(0.0, 0.0)
-
-    def _find_start(self, seed: int) -> Array:
-        x_min, y_min, x_max, y_max = self._world.bounds
-        if self._start is Start.MIDDLE:
-            return np.array([0.5 * (x_min + x_max), 0.5 * (y_min + y_max), 0.0])
-        if self._start is Start.BOLLARD:
-            bollard = next(o for o in self._world.obstacles if o.contact_class is ContactClass.BOLLARD)
-            x, y = bollard.centre
-            away = bollard.half_size[0] + GAP + 0.5 * self.robot.length
-            return np.array([x, y - away, 0.5 * np.pi])
-        return super()._find_start(seed)
 
 
 class SurrogatePlant(TwinPlant):

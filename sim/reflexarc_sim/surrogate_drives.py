@@ -4,8 +4,8 @@
 import numpy as np
 
 from reflexarc.core.types import Array, BaseState, Proposal
+from reflexarc_sim.mujoco_plant.start import GAP
 from reflexarc_sim.scenario import Scenario, scenario_from_mapping
-from reflexarc_sim.surrogate import GAP
 
 MANOEUVRES = (
     (1.0, 0.0, 0.0),

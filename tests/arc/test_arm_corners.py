@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no other test of an arm's arc reaches: kernels without their compiler, a barrier switched off, odd orders."""
+"""What no other test of an arm's arc reaches: a barrier switched off, odd orders."""
 
 import math
 
@@ -9,8 +9,6 @@ import pytest
 pytest.importorskip("pinocchio", reason="arms need pinocchio (pip install 'reflexarc[arms]')")
 
 from reflexarc.arc import ArcConfig, build_arc
-from reflexarc.arc import contact_sanity as kernels
-from reflexarc.arc.arm_modes import _fastest
 from reflexarc.arc.contact_motion import ContactMotion
 from reflexarc.arc.contact_sanity import ContactSanityStage
 from reflexarc.arc.reflex_stage import ReflexStage
@@ -19,51 +17,6 @@ from reflexarc.arc.stage import Tick
 from reflexarc.core.types import JointProposal, JointState, Mode, Spheres, Status
 from reflexarc.robots.arm import load_arm
 from tests.arc import contact_scene as scene
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_no_point_is_faster_than_the_sum_of_what_every_joint_adds(compiled):
-
-    fastest = _fastest if compiled else _fastest.py_func
-    jacobian = np.zeros((3, 3, 2))
-    jacobian[0, 0] = 1.0, -2.0
-    jacobian[1, 1] = 3.0, 0.0
-    jacobian[1, 2] = 0.0, 4.0
-    jacobian[2] = 100.0
-    top = np.array([0.5, 1.0])
-    assert fastest(jacobian, np.array([0]), top) == pytest.approx(2.5)
-    assert fastest(jacobian, np.array([0, 1]), top) == pytest.approx(math.hypot(1.5, 4.0))
-    assert fastest(jacobian, np.array([1, 0]), top) == pytest.approx(math.hypot(1.5, 4.0))
-    assert fastest(jacobian, np.zeros(0, dtype=np.int64), top) == 0.0
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_the_kernels_of_the_sanity_stage_see_every_joint(compiled):
-
-    finite, jumped = kernels._all_finite, kernels._jumped
-    if not compiled:
-        finite, jumped = finite.py_func, jumped.py_func
-    good = np.array([1.0, -2.0, 3.0])
-    assert finite(good, good)
-    for joint in range(3):
-        for bad in (math.nan, math.inf, -math.inf):
-            broken = good.copy()
-            broken[joint] = bad
-            assert not finite(broken, good)
-            assert not finite(good, broken)
-    top, rest = np.array([1.0, 2.0, 2.0]), np.zeros(3)
-    allowed = 1.1 * top * 0.01 + 0.001
-    assert jumped(good + allowed - 1e-9, good, 1.1 * top - 1e-9, top, 0.01, 1.1, 0.001) == -1
-    assert jumped(good - allowed + 1e-9, good, -1.1 * top + 1e-9, top, 0.01, 1.1, 0.001) == -1
-    for joint in range(3):
-        one = np.zeros(3)
-        one[joint] = 1.0
-        for sign in (-1.0, 1.0):
-            moved = good + sign * (allowed + 1e-9) * one
-            assert jumped(moved, good, rest, top, 0.01, 1.1, 0.001) == joint
-            fast = sign * (1.1 * top + 1e-9) * one
-            assert jumped(good, good, fast, top, 0.01, 1.1, 0.001) == joint
-    assert jumped(good + 1.0, good, rest, top, 0.01, 1.1, 0.001) == 0, "the first of them is named"
 
 
 def test_an_arm_with_its_barrier_switched_off_passes_what_is_within_its_limits():

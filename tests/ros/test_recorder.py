@@ -62,7 +62,12 @@ def test_recording_is_complete_and_readable_by_others(probe_and_graph):
     assert recorded(out / "run.mcap") == list(range(1, 51))
     assert yaml.safe_load(recording.attachments["scenario.yaml"])["seed"] == 9
     said, demanded = recording.metadata["reflexarc"], manifest(load_scenario("sidewalk_calm"))
-    assert said == demanded | {"scenario": "sidewalk_calm", "seed": "9", "source": "live"}
+    assert said == demanded | {
+        "scenario": "sidewalk_calm",
+        "seed": "9",
+        "source": "live",
+        "drive": "scenario",
+    }
     values = [
         m.ros_msg.twist.linear.x for m in read_ros2_messages(str(out / "run.mcap"), topics=["/proposal"])
     ]

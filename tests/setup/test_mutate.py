@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 try:
     mutants = importlib.import_module("mutants")
     mutate = importlib.import_module("mutate")
+    targets = importlib.import_module("mutation_targets")
     judging = importlib.import_module("mutation_tests")
     report = importlib.import_module("mutation_report")
 finally:
@@ -123,7 +124,7 @@ def toy(tmp_path, monkeypatch):
     (package / "toy.py").write_text(SOURCE, encoding="utf-8")
     (tmp_path / "tests" / "test_toy.py").write_text(TEST, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  ros\n  slow\n", encoding="utf-8")
-    monkeypatch.setitem(mutate.TARGETS, "toy", mutate.Target("toy.py", ("test_toy.py",)))
+    monkeypatch.setitem(mutate.TARGETS, "toy", targets.Target("toy.py", ("test_toy.py",)))
     return tmp_path
 
 

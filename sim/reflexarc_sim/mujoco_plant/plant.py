@@ -21,12 +21,12 @@ from reflexarc.core.plant import CargoEvent, PlantEvent, RolloverEvent, Scan
 from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Obstacles, Walls
 from reflexarc.robots import load_robot
 from reflexarc_sim.crowd import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings, make_crowd
-from reflexarc_sim.missions import mission_stops
 from reflexarc_sim.mujoco_plant.contacts import ContactRecorder
 from reflexarc_sim.mujoco_plant.drive import Drive, load_drive
 from reflexarc_sim.mujoco_plant.model import Assembly, assemble, cargo_layout
 from reflexarc_sim.mujoco_plant.render import Camera
 from reflexarc_sim.mujoco_plant.sensors import Lidar, Tracker
+from reflexarc_sim.mujoco_plant.start import Start, start_pose
 from reflexarc_sim.scenario import Scenario
 from reflexarc_sim.world import World, make_world
 
@@ -93,7 +93,8 @@ class MujocoPlant:
         self._drive.reset()
         self._contacts.reset()
         scenario, config = self.scenario, self.scenario.sensors
-        self._start_pose = self._find_start(seed)
+        start, length = Start(scenario.plant.start), self.robot.length
+        self._start_pose = start_pose(start, self._world, scenario.missions, seed, length)
         self._crowd = make_crowd(scenario, self._world, seed, _stream(seed, _CROWD))
         self._intent = self._crowd.start(self._start_pose)
         self._place(self._start_pose)
@@ -258,13 +259,6 @@ class MujocoPlant:
         self._base = self._model.body("base_link").id
         self._contacts = ContactRecorder(self._assembly)
         self._seed = seed
-
-    def _find_start(self, seed: int) -> Array:
-        """Stand at the first mission's start, looking along its route."""
-        stops = mission_stops(self._world, self.scenario.missions, seed)
-        route = self._world.route(stops[0], stops[1])
-        ahead = route[min(2, len(route) - 1)] - route[0]
-        return np.array([*stops[0], math.atan2(ahead[1], ahead[0])])
 
     def _place(self, pose: Array) -> None:
         """Put everything at its start and let it settle."""

@@ -17,7 +17,6 @@ import numpy as np
 import pinocchio as pin
 
 from reflexarc.core.errors import ModelError
-from reflexarc.core.types import Array
 from reflexarc_sim.quadruped.robot import JOINTS, LEGS, SIDES, Link, Quadruped
 from reflexarc_sim.quadruped.terrain import Terrain
 
@@ -35,8 +34,8 @@ class QuadrupedAssembly:
     model: mujoco.MjModel
     trunk: int
     """Body."""
-    feet: Array
-    """Geoms, shape (4,)."""
+    feet: tuple[int, ...]
+    """Geoms, four."""
     touch: int
     """Sensor of what the trunk touches."""
 
@@ -86,7 +85,7 @@ def assemble_quadruped(robot: Quadruped, terrain: Terrain) -> QuadrupedAssembly:
     return QuadrupedAssembly(
         model=model,
         trunk=model.body("trunk").id,
-        feet=np.array([model.geom(f"{leg}_foot").id for leg in LEGS]),
+        feet=tuple(int(model.geom(f"{leg}_foot").id) for leg in LEGS),
         touch=int(model.sensor(touch.name).adr[0]),
     )
 

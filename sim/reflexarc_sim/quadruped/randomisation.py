@@ -4,6 +4,7 @@
 The ranges of the start are those of the parent code base of *Learning H-Infinity Locomotion Control*.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ NONE = Randomisation(
 class Differences:
     """Writes what was drawn into the models of a batch."""
 
-    def __init__(self, ranges: Randomisation, batch: Any, trunk: int, feet: Array):
+    def __init__(self, ranges: Randomisation, batch: Any, trunk: int, feet: Sequence[int]):
         """Take the batch as it is; its own values are the middle.
 
         Args:
@@ -59,7 +60,7 @@ class Differences:
             trunk: body.
             feet: geoms.
         """
-        self._ranges, self._batch, self._trunk, self._feet = ranges, batch, trunk, feet
+        self._ranges, self._batch, self._trunk, self._feet = ranges, batch, trunk, list(feet)
         self._fields = {
             name: batch.expand(name)
             for name in (

@@ -22,14 +22,6 @@ from reflexarc.robots.arm import Arm
 
 
 @numba.njit(cache=True)
-def _all_finite(a, b):
-    total = 0.0
-    for k in range(a.shape[0]):
-        total += abs(a[k]) + abs(b[k])
-    return math.isfinite(total)
-
-
-@numba.njit(cache=True)
 def _jumped(now, before, velocity, top, seconds, margin, ever):
     """Return the first joint that moved or is said to move faster than it can, or -1."""
     for j in range(now.shape[0]):
@@ -74,7 +66,9 @@ class ContactSanityStage(ArmSanityStage):
 
     def _encoders(self, tick: Tick) -> bool:
         state, good, c = tick.state, self._good, self._contact
-        if not self._lost and good is not None and good is not state:
+        if not self._lost and good is not state:
+            if good is None:  # nothing to compare the first place with, but it may be said to move too fast
+                good, self._place, self._then = state, state.position, tick.now
             seconds = state.stamp - good.stamp
             joint = _jumped(
                 state.position,
@@ -92,7 +86,6 @@ class ContactSanityStage(ArmSanityStage):
                     f" rad/s, its limit is {self._top[joint]:.2f} rad/s: where the arm is, is not known any more"
                 )
         if self._lost:
-            assert good is not None
             speed = state.velocity
             if (np.abs(speed) > c.encoder_margin * self._top).any():
                 speed = np.zeros(len(speed))

@@ -14,6 +14,28 @@ LAST_DOMAIN = 101
 """Highest domain whose ports stay below Linux's ephemeral range (32768 and up)."""
 
 
+_taken: list[str] = []
+"""The domain that was taken last; not one that the user set."""
+
+
+def take_domain() -> None:
+    """Give the processes to come the domain of `choose_domain`, and no way beyond this machine.
+
+    Each launch takes one anew: between two launches somebody else may have begun to use the last one.
+
+    Raises:
+        ConfigError: as of `choose_domain`.
+    """
+    if _taken and os.environ.get("ROS_DOMAIN_ID") == _taken[0]:
+        del os.environ["ROS_DOMAIN_ID"]
+    if "ROS_DOMAIN_ID" in os.environ:
+        choose_domain()
+    else:
+        _taken[:] = [str(choose_domain())]
+        os.environ["ROS_DOMAIN_ID"] = _taken[0]
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # nobody else's robot is to listen
+
+
 def choose_domain() -> int:
     """Return `ROS_DOMAIN_ID` if it is set, else a random domain without an open port on this machine.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reflexarc.cli._display import RunDisplay
-from reflexarc.cli._domain import choose_domain
+from reflexarc.cli._domain import take_domain
 from reflexarc.cli._request import RunRequest, failed
 from reflexarc.cli._tail import JsonLines
 from reflexarc.cli._world import world_map
@@ -57,8 +57,7 @@ def run_live(request: RunRequest, entry: RunEntry, out: Path, display: RunDispla
         (folder / stale).unlink(missing_ok=True)
     scenario = request.scenario
     world_map(make_world(scenario.world, entry.seed, load_robot(scenario.robot))).save(folder / "world.json")
-    os.environ["ROS_DOMAIN_ID"] = str(choose_domain())
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # nobody else's robot is to listen
+    take_domain()
     display.begin(entry.title, request.duration)
     launch = Launch(find_launch_file("sim"), _arguments(request, entry, out, folder), folder)
     with launch:

@@ -89,10 +89,12 @@ def study_live(request: dict[str, Any], say: Callable[[str], None]) -> dict[str,
         ConfigError: nothing could be injected.
         LaunchError: the study failed.
     """
+    from reflexarc.assurance.injection.false_stops import FalseStop  # noqa: PLC0415
     from reflexarc.assurance.injection.live import LiveCase, summarise_live  # noqa: PLC0415
     from reflexarc.cli._domain import choose_domain  # noqa: PLC0415 - only where it is wanted
 
     cases: list[LiveCase] = []
+    causes: list[FalseStop] = []
     left_out: dict[str, str] = {}
     done: dict[str, Any] = {}
     total = len(request["rows"]) * request["repetitions"]
@@ -104,6 +106,9 @@ def study_live(request: dict[str, Any], say: Callable[[str], None]) -> dict[str,
             say(f"{len(cases)}/{total}: {_words(cases[-1])}")
         elif "left_out" in line:
             left_out[line["left_out"]] = line["why"]
+        elif "false_stop" in line:
+            causes.append(FalseStop(**line["false_stop"]))
+            say(f"false stop {causes[-1].words}")
         elif "note" in line:
             say(f"note: {line['note']}")
         else:
@@ -112,7 +117,7 @@ def study_live(request: dict[str, Any], say: Callable[[str], None]) -> dict[str,
     words = json.dumps(request | {"domain": choose_domain()})
     command = [sys.executable, "-m", "reflexarc_nodes.live_study", words]
     watch_study(command, request["wall_s"] + GRACE_S, take)
-    return summarise_live(cases, left_out, done["false_stops"], done["fault_free_s"])
+    return summarise_live(cases, left_out, done["false_stops"], done["fault_free_s"], causes)
 
 
 def watch_study(command: list[str], limit_s: float, take: Callable[[dict[str, Any]], None]) -> None:
@@ -164,6 +169,8 @@ def _end(study: subprocess.Popen[bytes]) -> None:
 
 def print_live(summary: dict[str, Any]) -> None:
     """Print table, interval, false stops and what fell short."""
+    from reflexarc.assurance.injection.false_stops import FalseStop  # noqa: PLC0415 - only where it is wanted
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
@@ -215,6 +222,8 @@ def print_live(summary: dict[str, Any]) -> None:
         f"false stops: {summary['false_stops']} in {summary['fault_free_min']:.1f} fault-free minutes, "
         f"95 % interval {low:.1f} to {high:.1f} per hour"
     )
+    for cause in summary["false_stop_causes"]:
+        print(f"false stop {FalseStop(**cause).words}")
     for kind in ("left_out", "not_injectable"):
         for name, why in summary[kind].items():
             print(f"not injected: {name}: {why}")

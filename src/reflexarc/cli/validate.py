@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc validate twin|surrogate|faults|regression`: does the simulation say what the robot's logs say."""
+"""`reflexarc validate twin|surrogate|live|faults|regression`: does the simulation say what the robot's logs say."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from reflexarc.cli import _validate_faults, _validate_regression
+from reflexarc.cli import _validate_faults, _validate_live, _validate_regression
 from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
@@ -14,6 +14,7 @@ Validate the simulation against logs.
 
   twin SCENARIO       compare the twin with logs by a fixed protocol and end with a verdict
   surrogate SCENARIO  record surrogate logs: another plant with withheld parameters, where there is no real robot
+  live SCENARIO       record live logs: every node a process, over ROS 2, as a robot records itself
   faults SCENARIO     inject every fault of the table and say whether each was answered
   regression SUITE    run cases that cover every pair of factors, against a committed baseline
 """
@@ -84,6 +85,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="ERROR",
         help=f"plant an error: {', '.join(PLANTED)} (default: none)",
     )
+    _validate_live.add_parser(actions)
     _validate_faults.add_parser(actions)
     _validate_regression.add_parser(actions)
     return parser
@@ -95,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
         return _twin(args)
     if args.action == "surrogate":
         return _surrogate(args)
+    if args.action == "live":
+        return _validate_live.run_live_sessions(args)
     if args.action == "regression":
         return _validate_regression.run(args)
     return _validate_faults.run(args)

@@ -92,10 +92,14 @@ class LiveGraph:
         """When each odometry was sent, and the plant's time. [s, s]"""
         self.names: list[tuple[float, str]] = []
         """When each fault was named [s]."""
+        self.told: list[tuple[float, str]] = []
+        """When the gate said that no command passes [s], and why."""
+        self.looks: deque[float] = deque(maxlen=HISTORY)
+        """When the study looked at what has come. [s]"""
         self.loops: list[float] = []
         """From a measurement of people to the command on it, of every tick without a fault. [s]"""
         self.last_motion = self.first_zero = self.stood = self.speed = 0.0
-        self.mode, self.open, self.relaying = "", False, True
+        self.mode, self.mode_reason, self.open, self.relaying = "", "", False, True
         self.foreign = 0.0
         """When a beat with a lower number than the one before was sent last. [s]"""
         self._listen()
@@ -145,6 +149,7 @@ class LiveGraph:
 
     def take(self) -> None:
         """Take every message that is there."""
+        self.looks.append(time.time())
         for subscription, callback in self._heard:
             with subscription.handle:
                 while (found := subscription.handle.take_message(subscription.msg_type, False)) is not None:
@@ -220,7 +225,7 @@ class LiveGraph:
         self._subscribe("odom", self._odometry)
         self._subscribe("verdict", self._verdict)
         self._subscribe("/diagnostics", self._diagnostics)
-        self._subscribe("mode", lambda m, _: setattr(self, "mode", Mode(m.mode).name))
+        self._subscribe("mode", self._mode)
         self._subscribe(heartbeat_topic("gate"), lambda m, _: setattr(self, "open", m.motion))
         for source in SOURCES:
             self._subscribe(heartbeat_topic(source), self._beat)
@@ -233,6 +238,9 @@ class LiveGraph:
     def _subscribe(self, name: str, callback: Callable[[Any, Any], None], under: str = "") -> None:
         made = listen(self.node, name, lambda _: None, every=True, under=under)
         self._heard.append((made, callback))
+
+    def _mode(self, message: Any, _: Any) -> None:
+        self.mode, self.mode_reason = Mode(message.mode).name, message.reason
 
     def _relay(self, message: Any, _: Any) -> None:
         if self.relaying:
@@ -270,8 +278,11 @@ class LiveGraph:
             self.loops.append(message.now - message.obstacles_stamp + message.time_used)
 
     def _diagnostics(self, message: Any, info: Any) -> None:
-        """Take the name before the colon of what the gate says."""
+        """Take why no command passes, and the name before the colon where it is a fault."""
         sent = 1e-9 * info["source_timestamp"]
         for status in message.status:
-            if status.name == "gate_node" and ": no command passes" in status.message:
+            if status.name != "gate_node" or "no command passes" not in status.message:
+                continue
+            self.told.append((sent, status.message))
+            if ": no command passes" in status.message:
                 self.names.append((sent, status.message.split(":")[0]))

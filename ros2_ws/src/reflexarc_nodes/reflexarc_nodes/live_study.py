@@ -5,8 +5,8 @@
                                            "fault_free_s": 5.0, "wall_s": 600.0, "domain": 7}'
 
 `reflexarc validate faults --live` starts it; the library itself needs no ROS. Lines: `case`, a fault and what was seen;
-`left_out`, a row that cannot be injected here; `note`, a text; `done`, false stops and time without a fault. Every
-process is ended in any case, also on SIGINT and SIGTERM.
+`left_out`, a row that cannot be injected here; `note`, a text; `false_stop`, what was seen of one; `done`, false stops
+and time without a fault. Every process is ended in any case, also on SIGINT and SIGTERM.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from reflexarc.assurance.injection.false_stops import WINDOW_S, FalseStop, longest_pause, silences
 from reflexarc.assurance.injection.live import LiveCase, live_rows, stop_time, unvouched
 from reflexarc.assurance.injection.table import Injection
 from reflexarc.core.errors import ConfigError, ReflexArcError
@@ -31,6 +32,10 @@ from reflexarc_nodes.live_graph import MISSIONS, MOVING, SLOW, LiveGraph
 
 STEADY_S = (0.3, 1.0)
 """The robot drives for a random time of this range before a fault begins. [s]"""
+EXPLAIN_S = 1.5
+"""After a false stop everybody has said why within this time: diagnostics come once a second. [s]"""
+GATE_LINES = 4
+"""Lines of the gate's log that are kept of a false stop."""
 MORE_MISSIONS, MISSION_S = 4, 15.0
 """Missions beyond one per fault, and the least time of one without a fault. [s]"""
 
@@ -38,13 +43,19 @@ MORE_MISSIONS, MISSION_S = 4, 15.0
 class LiveStudy:
     """Faults, one after the other, on one graph."""
 
-    def __init__(self, graph: LiveGraph, robot: BaseRobot, seed: int = 0):
-        """Take a started graph, the robot and the seed of when faults begin."""
+    def __init__(
+        self,
+        graph: LiveGraph,
+        robot: BaseRobot,
+        seed: int = 0,
+        say: Callable[[dict[str, Any]], None] = lambda _: None,
+    ):
+        """Take a started graph, the robot, the seed of when faults begin, and who is told of false stops."""
         self.graph, self.robot = graph, robot
         self.false_stops, self.fault_free_s = 0, 0.0
         self.injected = False
         """Whether the fault that was asked for last has begun."""
-        self._random = random.Random(seed)
+        self._random, self._say = random.Random(seed), say
 
     def quiet(self, duration_s: float) -> None:
         """Drive without a fault for some time of driving [s] and count false stops."""
@@ -103,8 +114,31 @@ class LiveStudy:
         graph.until(lambda: not graph.open or time.monotonic() - begin > duration_s, "", duration_s + 1.0)
         self.fault_free_s += time.monotonic() - begin
         good = graph.open and not any(sent > wall for sent, _ in graph.names)
-        self.false_stops += not good
+        if not good:
+            self.false_stops += 1
+            self._say({"false_stop": self._explain(wall).as_json()})
         return good
+
+    def _explain(self, since: float) -> FalseStop:
+        """Listen until everybody has said why, and return what was seen since a time. [s]"""
+        graph, closed = self.graph, not self.graph.open
+        named = min((sent for sent, _ in graph.names if sent > since), default=time.time())
+        at = graph.first_zero if closed and graph.first_zero > since else named
+        mode, reason = graph.mode, graph.mode_reason
+        graph.listen_for(EXPLAIN_S)
+        silent, unheard = silences({k: tuple(v) for k, v in graph.beats.items()}, at - WINDOW_S, at)
+        return FalseStop(
+            self.fault_free_s,
+            closed,
+            tuple(dict.fromkeys(text for sent, text in graph.told if sent > since)),
+            tuple(sorted({name for sent, name in graph.names if sent > since})),
+            mode,
+            reason,
+            silent,
+            unheard,
+            longest_pause(tuple(graph.looks), at - WINDOW_S, at),
+            tuple(graph.processes.tail("gate_node", 2000).splitlines()[-GATE_LINES:]),
+        )
 
 
 def run_study(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
@@ -130,7 +164,7 @@ def run_study(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) ->
             Path(folder), dict(os.environ), request["domain"], request["scenario"], missions=missions
         )
         try:
-            study = LiveStudy(graph, robot, request.get("seed", 0))
+            study = LiveStudy(graph, robot, request.get("seed", 0), say)
             study.quiet(request["fault_free_s"])
             for repetition, row in _turns(rows, request["repetitions"]):
                 if time.monotonic() > end:

@@ -35,6 +35,7 @@ class PlantParameters(CommonParameters):
         False,
         doc="acknowledge stops that last for the scenario's supervisor.operator_s, as a person on site would",
     )
+    recorded: bool = quantity(False, doc="let time run only once recorder_node listens")
     start_timeout_s: float = quantity(
         120.0, unit="s", low=1.0, high=3600.0, doc="wall time to wait for the first command before giving up"
     )
@@ -53,6 +54,7 @@ class PlantNode(PlantBase):
         self.operator: Any = None
         self.applied = np.zeros(2)
         self.stale_steps = 0
+        self.awaits_recorder = self.params.recorded
 
     def build(self, scenario: Any) -> list[Any]:
         """Build world, robot and crowd."""
@@ -69,8 +71,13 @@ class PlantNode(PlantBase):
         ]
 
     def waiting_for(self) -> str:
-        """Time starts with the first command."""
-        return "" if self.watchdog.received else "the first command"
+        """Time starts with the first command, and where it is to be recorded once the recorder listens."""
+        if not self.watchdog.received:
+            return "the first command"
+        if self.awaits_recorder:
+            heard_by = {found.node_name for found in self.get_subscriptions_info_by_topic("odom")}
+            self.awaits_recorder = "recorder_node" not in heard_by
+        return "the recorder" if self.awaits_recorder else ""
 
     def show(self) -> None:
         """Publish the start."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from rclpy.node import Node
 
+from reflexarc.assurance.twin.sessions import CONTACT, MANOEUVRES
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import INTERFACES, Interface
@@ -34,12 +35,18 @@ class RecorderParameters(CommonParameters):
     flush_s: float = quantity(
         0.25, unit="s", low=0.05, high=10.0, doc="longest time for which messages are only in memory"
     )
+    drive: str = quantity(
+        "scenario",
+        choices=("scenario", MANOEUVRES, CONTACT),
+        doc="what is driven, written into the recording for a validation",
+    )
 
 
 class RecorderNode(NodeParts, Node):
     """Writes `out_dir/run.mcap`."""
 
     Parameters = RecorderParameters
+    params: RecorderParameters
 
     def __init__(self) -> None:
         super().__init__("recorder_node")
@@ -52,10 +59,15 @@ class RecorderNode(NodeParts, Node):
         if scenario is not None:
             text = yaml.safe_dump(dict(scenario.source), sort_keys=False)
             self.writer.attach("scenario.yaml", text.encode(), time.time_ns())
-            about = {"scenario": scenario.name, "seed": str(scenario.seed), "source": "live"}
+            about = {
+                "scenario": scenario.name,
+                "seed": str(scenario.seed),
+                "source": "live",
+                "drive": p.drive,
+            }
             self.writer.metadata("reflexarc", about | manifest(scenario))
         else:
-            self.writer.metadata("reflexarc", {"source": "live"} | software())
+            self.writer.metadata("reflexarc", {"source": "live", "drive": p.drive} | software())
         self.bytes = 0
         self.channels: dict[str, int] = {}
         for item in INTERFACES:

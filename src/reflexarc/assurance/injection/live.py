@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reflexarc.assurance.injection.false_stops import FalseStop
 from reflexarc.assurance.injection.scores import DELTA, latency, rate_interval
 from reflexarc.assurance.injection.table import NOT_INJECTABLE, Injection, injection
 from reflexarc.core.errors import ConfigError
@@ -141,7 +142,11 @@ def unvouched(
 
 
 def summarise_live(
-    cases: Sequence[LiveCase], left_out: dict[str, str], false_stops: int, fault_free_s: float
+    cases: Sequence[LiveCase],
+    left_out: dict[str, str],
+    false_stops: int,
+    fault_free_s: float,
+    causes: Sequence[FalseStop] = (),
 ) -> dict[str, Any]:
     """Return the figures of a live campaign.
 
@@ -150,6 +155,7 @@ def summarise_live(
         left_out: rows that could not be injected, and why.
         false_stops: how often the gate closed or a fault was named while nothing was injected.
         fault_free_s: how long the robot drove without a fault. [s]
+        causes: what was seen of each false stop.
 
     Raises:
         ConfigError: no case, or no time without a fault.
@@ -172,6 +178,7 @@ def summarise_live(
         "lease_s": LEASE_S,
         "vouched_s": VOUCHED_S,
         "false_stops": false_stops,
+        "false_stop_causes": [cause.as_json() for cause in causes],
         "fault_free_min": fault_free_s / 60.0,
         "false_stops_per_h_interval": list(rate_interval(false_stops, hours)),
         "rows": rows,

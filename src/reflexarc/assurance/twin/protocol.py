@@ -73,7 +73,8 @@ class Validation:
     def failures(self) -> list[str]:
         """Why the verdict is FAIL, in a sentence each; empty for PASS."""
         replays = [
-            f"replay of {r['log']}: {r['ticks'] - r['equal']} of {r['ticks']} verdicts not reproduced, {r['gaps']} gaps"
+            f"replay of {r['log']}: {r['ticks'] - r['unheard'] - r['equal']} of {r['ticks']} verdicts not reproduced, "
+            f"{r['gaps']} gaps" + (f"; {r['first']}" if r["first"] else "")
             for r in self.replays
             if not r["same"]
         ]
@@ -113,7 +114,10 @@ def validate(
     Raises:
         RecordingError: a log cannot be compared at all.
     """
-    noises = [standstill_noise(trace_from(log.recording)) for log in logs if log.part is Part.IDENTIFICATION]
+    identifying = [log for log in logs if log.part is Part.IDENTIFICATION]
+    noises = [
+        standstill_noise(trace_from(log.recording)) for log in identifying if _compared(log, identifying)
+    ]
     known = [noise for noise in noises if np.isfinite(noise)]
     problems = [problem for log in logs for problem in manifest_problems(log, hashes)]
     if not known:
@@ -140,6 +144,11 @@ def validate(
         else:
             result.held_out = judged
     return result
+
+
+def _compared(log: Log, logs: Sequence[Log]) -> bool:
+    """Return whether its motion is compared: a drive of the scenario's only where its session has no manoeuvres."""
+    return not (log.of_scenario and any(m.manoeuvres for m in logs if m.session == log.session))
 
 
 def _session(

@@ -50,7 +50,10 @@ def summary(found: Validation) -> dict[str, Any]:
             }
             for s in found.switches
         ],
-        "replays": found.replays,
+        "replays": [
+            r | {"odometry_age": {key: _finite(age) for key, age in r["odometry_age"].items()}}
+            for r in found.replays
+        ],
         "mode_replays": found.mode_replays,
         "manifest": found.manifest,
     }
@@ -101,11 +104,13 @@ def _page(found: Validation) -> str:
         unit = "" if p.unit == "1" else f" {p.unit}"
         values = [f"{value:.4g}{unit}" if math.isfinite(value) else "–" for value in (p.log, p.twin)]
         lines.append(f"| {p.session} | {p.id} | {' | '.join(values)} | {same} |")
-    ticks, equal = (sum(r[key] for r in found.replays) for key in ("ticks", "equal"))
+    ticks, equal, unheard = (sum(r[key] for r in found.replays) for key in ("ticks", "equal", "unheard"))
+    early = f"; {unheard} used inputs from before the recorder had found their topic" if unheard else ""
     lines += [
         "",
-        f"Open-loop replay: {equal} of {ticks} verdicts the same to the bit in {len(found.replays)} logs.",
+        f"Open-loop replay: {equal} of {ticks} verdicts the same to the bit in {len(found.replays)} logs{early}.",
         "",
+        *_ages(found),
         *_modes(found),
         "## Manifest",
         "",
@@ -123,6 +128,17 @@ def _page(found: Validation) -> str:
         )
         lines.append(f"| {' | '.join(cells)} log |")
     return "\n".join(lines) + "\n"
+
+
+def _ages(found: Validation) -> list[str]:
+    """Return the table of how old odometry was at the ticks, and for how long the recorder paused."""
+    titles = ("log", "age of odometry at a tick, median", "99 %", "longest", "longest pause of the recorder")
+    lines = [f"| {' | '.join(titles)} |", "|---|---|---|---|---|"]
+    for r in found.replays:
+        times = (*r["odometry_age"].values(), r["recorder_pause_s"])
+        cells = (f"{1e3 * time:.0f} ms" if math.isfinite(time) else "–" for time in times)
+        lines.append(f"| {'/'.join(Path(r['log']).parts[-2:])} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _modes(found: Validation) -> list[str]:

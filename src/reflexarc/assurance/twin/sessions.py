@@ -6,14 +6,18 @@ identification, a quarter to tuning, at least one each, the rest is held out and
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reflexarc.assurance.twin.supervised import replay_modes
 from reflexarc.core.errors import ConfigError, RecordingError
+from reflexarc.core.interfaces import interface
 from reflexarc.report.recorded_config import recorded_arc_config
 from reflexarc.report.recording import Recording, read_recording
 from reflexarc.report.replay import replay
@@ -26,6 +30,9 @@ CONTACT = "contact"
 """`drive` in the metadata of a recording that touches a bollard; every other drives the scenario."""
 LOCK_STEP = ("surrogate", "twin")
 """`source` in the metadata of a recording made in lock-step, whose times are those of one clock."""
+HEARING_S = 2.0
+"""A live recorder may take so long, from the first verdict that it hears, to hear every input of the arc. [s]"""
+_INPUTS = ("odom", "obstacles", "scan", "proposal")
 _OF_SCENARIO = ("scenario_sha256", "table_sha256")
 
 
@@ -127,19 +134,59 @@ def manifest_problems(log: Log, hashes: Mapping[str, str]) -> list[str]:
 def replayed(log: Log) -> dict[str, Any]:
     """Replay the log through a fresh arc; `same` only if every verdict came out the same to the bit.
 
+    A live recorder finds the topics one after the other. Ticks whose inputs came before it had found theirs are counted
+    as `unheard`, cannot be replayed and are no difference; in lock-step there are none.
+
     Raises:
         RecordingError: it has no verdicts, or does not say with which configuration the arc ran.
     """
     result = replay(log.recording, recorded_arc_config(log.recording))
+    early = set() if log.meta.get("source") in LOCK_STEP else _before_all_was_heard(log.recording)
+    unheard = sum(seq in early for seq in result.missing)
     return {
         "log": str(log.recording.path),
         "ticks": result.ticks,
         "equal": result.equal,
         "missing": len(result.missing),
+        "unheard": unheard,
         "gaps": result.gaps,
+        "odometry_age": odometry_ages(log.recording),
+        "recorder_pause_s": recorder_pause(log.recording),
         "first": str(result.differences[0]) if result.differences else "",
-        "same": result.equal == result.ticks and not result.gaps,
+        "same": 0 < result.equal == result.ticks - unheard and not result.gaps,
     }
+
+
+def odometry_ages(recording: Recording) -> dict[str, float]:
+    """Return how old the odometry was that the ticks used: median, 99 % quantile and most. [s]
+
+    Where the clock of a live simulation goes on while the plant is kept waiting, its commands are stamped as much later
+    than the plant's time as the odometry is older than usual.
+    """
+    messages = [entry.message for entry in recording.topic("verdict")]
+    ages = [m.now - m.state_stamp for m in messages if m.state_stamp >= 0.0] or [math.nan]
+    return dict(
+        zip(("p50_s", "p99_s", "max_s"), map(float, np.quantile(ages, [0.5, 0.99, 1.0])), strict=True)
+    )
+
+
+def recorder_pause(recording: Recording) -> float:
+    """Return the longest time for which the recorder received nothing since its first odometry. [s]
+
+    What it received afterwards in one go has lost its order, and with it when a simulated plant executed a command.
+    """
+    times = sorted(entry.log_time for entries in recording.topics.values() for entry in entries)
+    begun = recording.topic("odom")[0].log_time
+    return float(np.diff([time for time in times if time >= begun]).max(initial=0.0))
+
+
+def _before_all_was_heard(recording: Recording) -> set[int]:
+    """Return the ticks that may have used an input older than the recorder's first of its topic."""
+    verdicts = recording.topic("verdict")
+    first = [recording.optional_topic(name)[:1] for name in _INPUTS]
+    heard = max((entry.log_time for entries in first for entry in entries), default=-math.inf)
+    until = min(heard + max(interface(name).max_age_s for name in _INPUTS), verdicts[0].log_time + HEARING_S)
+    return {entry.message.seq for entry in verdicts if entry.log_time <= until}
 
 
 def modes_replayed(log: Log) -> dict[str, Any]:
