@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disturber and the policy that survives it, where the answer is known.
+"""The disturber and the policy that survives it, where the answer is known; the smallest push that stacks fail at.
 
 Each part runs in a process of its own and on one thread.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from reflexarc.cli.parts import joined_headline, main, run_parts
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("linear",)
+PARTS = ("linear", "attacks")
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
 SEEDS = tuple(range(5))
 

@@ -39,11 +39,41 @@ def linear_tables(part: dict[str, Any]) -> list[str]:
     return ["### Linear systems", "", *lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
+def attack_tables(part: dict[str, Any]) -> list[str]:
+    """Return the tables of the attacks."""
+    head = (
+        "stack",
+        "search",
+        "smallest push that fails, by seed",
+        "of the weight",
+        "what fails at the smallest",
+    )
+    rows = []
+    for stack in dict.fromkeys(row["stack"] for row in part["rows"]):
+        for guided in (True, False):
+            found = [row for row in part["rows"] if (row["stack"], row["guided"]) == (stack, guided)]
+            failed = [row for row in found if row["size"] is not None]
+            least = min(failed, key=lambda row: row["size"]) if failed else None
+            sizes = ", ".join(_NONE if row["size"] is None else f"{row['size']:.1f}" for row in found)
+            rows.append(
+                (
+                    stack,
+                    "guided" if guided else "by chance",
+                    f"{sizes} {found[0]['unit']}",
+                    _NONE if least is None else f"{least['of_weight']:.3f}" + " s" * (least["unit"] == "N s"),
+                    found[0]["what"] if least is None else least["what"],
+                )
+            )
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    title = f"### The smallest push, {part['runs']} runs each, up to {part['most']:g}"
+    return [title, "", *lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
 def _interval(values: list[float] | None) -> str:
     if not values:
         return _NONE
     return f"{values[0]:.3f}" + (f" ({values[1]:.3f} to {values[2]:.3f})" if len(values) > 1 else "")
 
 
-MAKERS = {"linear": linear_tables}
+MAKERS = {"linear": linear_tables, "attacks": attack_tables}
 """Of each part."""

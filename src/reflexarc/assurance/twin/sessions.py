@@ -30,7 +30,7 @@ CONTACT = "contact"
 """`drive` in the metadata of a recording that touches a bollard; every other drives the scenario."""
 LOCK_STEP = ("surrogate", "twin")
 """`source` in the metadata of a recording made in lock-step, whose times are those of one clock."""
-HEARING_S = 2.0
+HEARING_S = 5.0
 """A live recorder may take so long, from the first verdict that it hears, to hear every input of the arc. [s]"""
 _INPUTS = ("odom", "obstacles", "scan", "proposal")
 _OF_SCENARIO = ("scenario_sha256", "table_sha256")
