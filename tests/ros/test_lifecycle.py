@@ -197,6 +197,26 @@ def test_a_plant_without_commands_gives_up_with_a_reason(probe_and_graph):
     assert "the first command did not arrive within" in graph.log("plant_node")
 
 
+def test_a_plant_that_is_to_be_recorded_gives_up_without_the_recorder(probe_and_graph):
+    from reflexarc.core.wire import seconds
+    from reflexarc_nodes.convert import twist_to
+
+    probe, graph = probe_and_graph
+    probe.listen("odom")
+    process = graph.start(
+        "plant_node", scenario="sidewalk_calm", use_sim_time=True, recorded=True, start_timeout_s=12.0
+    )
+
+    def ends():
+        probe.publish("cmd_vel", twist_to(0.0, np.array([0.3, 0.0])))
+        return process.poll() is not None
+
+    probe.until(ends, READY_S, "plant_node gives up")
+    assert process.returncode == 1
+    assert "the recorder did not arrive within" in graph.log("plant_node")
+    assert {seconds(m.header.stamp) for m in probe.messages["odom"]} == {0.0}, "time stood"
+
+
 def test_plant_time_stands_until_the_first_command_and_while_inactive(probe_and_graph):
     from reflexarc.core.wire import seconds
     from reflexarc_nodes.convert import twist_to
