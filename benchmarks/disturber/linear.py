@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 from scipy.stats import bootstrap
 
@@ -40,6 +41,7 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         full: all systems and seeds; else one of each, with a third of the iterations.
         progress: told every training.
     """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # see reflexarc.cli._hinf
     names, seeds = (tuple(SYSTEMS), SEEDS) if full else ((SHORT_SYSTEM,), SEEDS[:1])
     part = 1.0 if full else 1.0 / 3.0
     figures = {}

@@ -29,6 +29,11 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     return run_parts(HERE, [[name] for name in PARTS], full, progress)
 
 
+def run_part(name: str, full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run one part."""
+    return run_parts(HERE, ((name,),), full, progress)[name]
+
+
 def headline(results: dict[str, Any]) -> dict[str, Any]:
     """Return the headlines of all parts in one table."""
     return joined_headline(results)

@@ -17,6 +17,11 @@ def train_hinf(source: Path, out: Path, display: Any, seed: int | None) -> list[
         display: told of the progress.
         seed: instead of the recipe's.
     """
+    import jax  # noqa: PLC0415 - slow to import
+
+    # Seen once in hours of training on two cores: an update that never returns, all of XLA's threads waiting. Known of
+    # asynchronous dispatch on CPUs (jax issue 25861); nothing here gains by it.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     from reflexarc.robust.recipe import SIMULATED, WEIGHTS, train  # noqa: PLC0415 - needs JAX, lazy
     from reflexarc_sim.quadruped.settings import make_walk  # noqa: PLC0415 - only where a simulator is wanted
 
