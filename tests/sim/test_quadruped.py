@@ -268,6 +268,20 @@ def test_bad_actions_and_forces_do_no_harm():
     assert np.isfinite(seen).all() and not step.failed.any()
 
 
+@pytest.mark.parametrize("field", ["qpos", "qvel"])
+def test_physics_that_diverges_is_a_fall_and_no_number_of_it_gets_out(field):
+    walk = Walk(load_quadruped("go1"), 2)
+    rng = np.random.default_rng(0)
+    walk.begin(rng)
+    walk.state[field][1, 3] = math.nan
+    seen, step = walk.step(np.zeros((2, 12)), np.zeros((2, 3)), rng)
+    assert step.failed.tolist() == [False, True]
+    for numbers in (seen, step.last, step.task, step.shaping, walk.state["qpos"], *walk.motion[:2]):
+        assert np.isfinite(numbers).all()
+    seen, step = walk.step(np.zeros((2, 12)), np.zeros((2, 3)), rng)
+    assert np.isfinite(seen).all() and not step.failed.any()
+
+
 @pytest.mark.parametrize("pusher", [Nobody(), Continuous(20.0), Sudden(20.0)])
 def test_a_policy_is_judged_alike_for_a_seed(pusher):
     class Stance:

@@ -117,21 +117,23 @@ class Walk:
         action = np.clip(np.nan_to_num(action), -10.0, 10.0)
         self._push(disturbance)
         self._move(action)
+        lost = self._recover()
         known = self._known()
         self._phase = (self._phase + self.t.gait.frequency * CONTROL_PERIOD) % 1.0
         task = walking.task_reward(self.command, known)
         height, feet = self._heights()
+        torque = np.nan_to_num(self.state["actuator_force"])
         shaping = walking.shaping_reward(
-            self.t.weights, known, height, self.state["actuator_force"], action - self.action_taken, feet,
+            self.t.weights, known, height, torque, action - self.action_taken, feet,
             self.t.gait.heights(self._phase, self._walks()),
         )  # fmt: skip
-        self.motion = (known.velocity, known.rate, self.state["actuator_force"].copy(), known.joint_rates)
+        self.motion = (known.velocity, known.rate, torque, known.joint_rates)
         self.action_taken = action
         self._step += 1
         failed: Mask = np.logical_or(
             walking.leans(known), self.state["sensordata"][:, self.assembly.touch] > 0.0
         )
-        failed |= ~np.isfinite(self.state["qpos"]).all(axis=1)
+        failed |= lost
         over = self._step >= self._length
         self._held -= 1
         new = self._held <= 0
@@ -164,6 +166,16 @@ class Walk:
         ctrl = np.where(before[..., None], self.state["ctrl"][:, None], ctrl)
         self.batch.rollout(SUBSTEPS, ctrl, int(mujoco.mjtState.mjSTATE_CTRL), record=())
         self.state["ctrl"][:] = wanted
+
+    def _recover(self) -> Mask:
+        """Return whose physics diverged, and stand them upright, so that no number of theirs reaches a training."""
+        qpos, qvel = self.state["qpos"], self.state["qvel"]
+        lost: Mask = np.logical_not(np.isfinite(np.hstack((qpos, qvel))).all(axis=1))
+        if lost.any():
+            qpos[lost] = [0.0, 0.0, self.robot.height, 1.0, 0.0, 0.0, 0.0, *self._stance]
+            qvel[lost] = 0.0
+            self.batch.forward(np.flatnonzero(lost))
+        return lost
 
     def _known(self) -> walking.Body:
         return walking.body(self.state["qpos"], self.state["qvel"], self._stance)
