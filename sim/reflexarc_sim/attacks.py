@@ -248,7 +248,7 @@ class WalkStack:
         """See `Stack`; the margin is the least cosine of the trunk's lean."""
         time, heading, duration = (float(x) for x in shape)
         rng = np.random.default_rng(self._seed)
-        seen = self._walk.begin(rng)
+        self._walk.begin(rng)
         force = size / duration * np.array([[math.cos(heading), math.sin(heading), 0.0]])
         margin = 1.0
         for k in range(round(self._length / CONTROL_PERIOD)):

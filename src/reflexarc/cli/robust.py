@@ -71,7 +71,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    from reflexarc.core.config import from_mapping  # noqa: PLC0415 - keeps `--help` quick
+    from reflexarc.cli._figures_bar import FiguresBar  # noqa: PLC0415 - keeps `--help` quick
+    from reflexarc.core.config import from_mapping  # noqa: PLC0415
     from reflexarc.robust.attack import Search, attack  # noqa: PLC0415
 
     stack = _stack(args)
@@ -82,8 +83,12 @@ def run(args: argparse.Namespace) -> int:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out: {out} is a file; wanted: a folder")
     started = time.perf_counter()
-    with _Bar(f"{stack.name} attacked", args.quiet) as bar:
-        found = attack(stack, search, bar.update)
+    with FiguresBar(f"{stack.name} attacked", args.quiet, "runs") as bar:
+        found = attack(
+            stack,
+            search,
+            lambda done, total, size: bar.update(done, total, {} if size is None else {"smallest": size}),
+        )
     report = _report(stack, search, found, time.perf_counter() - started)
     out.mkdir(parents=True, exist_ok=True)
     (out / "attack.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -183,35 +188,3 @@ def _draw(path: Path, stack: Any, search: Any, found: Any) -> None:
     axes.set(xlabel="runs", ylabel=f"smallest push that fails [{stack.size_unit}]", ylim=(0.0, None))
     axes.set_title(f"{stack.name}: " + (found.what or "no failure"), fontsize=9)
     figure.savefig(path, dpi=120)
-
-
-class _Bar:
-    """A progress bar on standard error."""
-
-    def __init__(self, title: str, quiet: bool) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[size]}"),
-            console=Console(stderr=True, quiet=quiet, highlight=False),
-            disable=quiet,
-        )
-        self._task = self._progress.add_task(title, total=1, size="")
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, done: int, total: int, size: float | None) -> None:
-        """Move the bar."""
-        text = "" if size is None else f"smallest that fails: {size:.4g}"
-        self._progress.update(self._task, completed=done, total=total, size=text)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reflexarc.cli._figures_bar import FiguresBar
 from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
@@ -105,7 +106,7 @@ def _fleet(args: argparse.Namespace) -> int:
 
     source, name, out = _of_a_recipe(args, "a fleet's", "_fleet")
     started = time.perf_counter()
-    with _Display(f"{name} fleet", args.quiet) as display:
+    with FiguresBar(f"{name} fleet", args.quiet) as display:
         recipe = train(source, out, display.update, args.seed)
     files = " and ".join(f"{stage}.safetensors" for stage in STAGES)
     print(f"{out}: {files}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
@@ -117,7 +118,7 @@ def _reflex(args: argparse.Namespace) -> int:
 
     source, name, out = _of_a_recipe(args, f"a {args.part}'s", f"_{args.part}")
     started, driven = time.perf_counter(), args.part == "reflex"
-    with _Display(f"{name} {args.part}", args.quiet) as display:
+    with FiguresBar(f"{name} {args.part}", args.quiet) as display:
         recipe, agent, file = train(source, out, display.update, args.seed, driven)
     print(f"{file}: {recipe.method}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
     if not driven:
@@ -135,7 +136,7 @@ def _hinf(args: argparse.Namespace) -> int:
 
     source, name, out = _of_a_recipe(args, "an actor's and disturber's", "_hinf")
     started = time.perf_counter()
-    with _Display(f"{name} hinf", args.quiet) as display:
+    with FiguresBar(f"{name} hinf", args.quiet) as display:
         lines = train_hinf(source, out, display, args.seed)
     print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
     return 0
@@ -167,7 +168,7 @@ def _density(args: argparse.Namespace) -> int:
     name = source.parent.name if source.stem in ("recipe", "density") else source.stem
     out = args.out or Path("runs") / "train" / f"{name}_density"
     started = time.perf_counter()
-    with _Display(f"{name} density", args.quiet) as display:
+    with FiguresBar(f"{name} density", args.quiet) as display:
         learned = train_density(source, out, display.update)
     print(f"{out / WEIGHTS}: {learned.system}, {time.perf_counter() - started:.0f} s")
     x, gain = learned.x_bound[-1].max(), learned.gain_bound[-1]
@@ -195,7 +196,7 @@ def _barrier(args: argparse.Namespace) -> int:
     identity = json.dumps([name, recipe["seed"], recipe["parameters"], digest], sort_keys=True)
     checkpoint = Checkpoint(out / "checkpoint.safetensors", identity)
     started = time.perf_counter()
-    with _Display(f"{data.system} {name}", args.quiet) as display:
+    with FiguresBar(f"{data.system} {name}", args.quiet) as display:
         learned = train(data, recipe["seed"], recipe["parameters"], display.update, checkpoint)
     if learned.barrier is None:
         raise ConfigError(
@@ -294,42 +295,3 @@ def _write_recipe(path: Path, recipe: Mapping[str, Any], digest: str) -> None:
         kept["data"] = Path(kept["data"]).name
     text = yaml.safe_dump({**kept, "data_sha256": digest}, sort_keys=False)
     path.write_text("# SPDX-License-Identifier: Apache-2.0\n" + text, encoding="utf-8")
-
-
-class _Display:
-    """A progress bar on standard error with the training's figures."""
-
-    def __init__(self, title: str, quiet: bool) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=self._console,
-            refresh_per_second=4,
-            disable=quiet,
-        )
-        self._title = title
-        self._task = self._progress.add_task(title, total=1, figures="preparing")
-        self._said = -1
-
-    def __enter__(self) -> "_Display":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """Move the bar; where the output is no terminal, print a line every tenth of the training."""
-        text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
-        self._progress.update(self._task, completed=done, total=total, figures=text)
-        if not self._console.is_terminal and 10 * done // total > self._said:
-            self._said = 10 * done // total
-            self._console.print(f"{self._title}: {done}/{total}  {text}", soft_wrap=True, markup=False)
