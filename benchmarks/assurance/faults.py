@@ -1,27 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Part of the assurance study: every injected fault in every phase and mode that occurs, with and without a learned
-barrier, and the faults of running processes.
+barrier.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from reflexarc.assurance.injection.live import live_rows
 from reflexarc.assurance.injection.scores import summarise
 from reflexarc.assurance.injection.table import PHASES
-from reflexarc.cli._live import require_ros
-from reflexarc.cli._validate_faults_live import study_live
-from reflexarc.core.errors import LaunchError, ReflexArcError
+from reflexarc.core.errors import ReflexArcError
 from reflexarc.core.types import Mode
 from reflexarc_sim.inject_campaign import CampaignRequest, applicable, never_reached, run_campaign
 from reflexarc_sim.inject_refusals import refusals
 from reflexarc_sim.scenario import load_scenario
 
 SCENARIOS = ("sidewalk_supervised", "sidewalk_learned")
-SEEDS, DRIVE_S, WINDOW_S = 30, 60.0, 1.5
+SEEDS, DRIVE_S, WINDOW_S = 5, 60.0, 1.5
 MODES = tuple(Mode.__members__)
-LIVE_REPETITIONS, LIVE_FAULT_FREE_S, LIVE_LIMIT_S = 10, 300.0, 3600.0
-"""Live faults: how often each, time without a fault, and after which no fault begins. [s]"""
 SHORT_ROWS = ("odometry_nan", "obstacles_drop", "obstacles_miss", "clock_backward", "arc_killed")
 
 
@@ -63,8 +58,6 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
             "contacts_without_fault": found.contacts_without_fault,
             "refusals": refusals(scenario),
         }
-    if full:
-        figures["live"] = _live(progress)
     return figures
 
 
@@ -82,33 +75,4 @@ def headline(part: dict[str, Any]) -> dict[str, Any]:
         "fault_latency_p99_ms": round(1e3 * latency["p99_s"], 1),
         "fault_latency_max_ms": round(1e3 * latency["max_s"], 1),
         "fault_false_stops": first["false_stops"],
-    } | _live_headline(part.get("live", {}))
-
-
-def _live(progress: Callable[[str], None]) -> dict[str, Any]:
-    """Inject every live fault; where ROS is absent say so instead."""
-    try:
-        require_ros()
-    except LaunchError as error:
-        progress(str(error))
-        return {"left_out": str(error)}
-    request = {
-        "scenario": SCENARIOS[0],
-        "robot": load_scenario(SCENARIOS[0]).robot,
-        "rows": [row.name for row in live_rows()],
-        "repetitions": LIVE_REPETITIONS,
-        "fault_free_s": LIVE_FAULT_FREE_S,
-        "wall_s": LIVE_LIMIT_S,
-    }
-    return study_live(request, progress)
-
-
-def _live_headline(live: dict[str, Any]) -> dict[str, Any]:
-    if "cases" not in live:
-        return {}
-    return {
-        "fault_live_cases": live["cases"],
-        "fault_live_fail_safe": live["fail_safe"],
-        "fault_live_in_time": live["in_time"],
-        "fault_live_zero_max_ms": round(1e3 * live["zero"]["max_s"], 1),
     }

@@ -15,6 +15,7 @@ PARTS = (
     "monitors",
     "test_time",
     "faults",
+    "faults_live",
     "fault_free",
     "mutation",
     "line_coverage",
@@ -24,7 +25,7 @@ PARTS = (
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
 LANES = (
     ("synthesis", "mutation", "line_coverage", "twin", "regression"),
-    ("gate", "conformance", "monitors", "test_time", "faults", "fault_free"),
+    ("gate", "conformance", "monitors", "test_time", "faults", "faults_live", "fault_free"),
 )
 """What a short run does side by side."""
 SEEDS = (0,)
