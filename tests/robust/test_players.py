@@ -49,6 +49,48 @@ def test_the_multiplier_grows_while_the_constraint_is_broken_and_falls_while_it_
     assert dual.step(math.nan) == 0.0
 
 
+def test_the_rate_of_a_player_who_does_not_learn_stays():
+    one = learner(dataclasses.replace(SMALL, actor=False))
+    before = one.learning.rates
+    one.step()
+    assert one.learning.rates[0] == before[0] and one.learning.rates[1] != before[1]
+
+
+def test_players_learn_by_turns():
+    one = learner(dataclasses.replace(SMALL, turns=2, iterations=6))
+
+    def moved():
+        was = one.players
+        one.step()
+        now = one.players
+        return [
+            bool(np.any(np.asarray(a.log_std) != np.asarray(b.log_std)))
+            for a, b in ((was.actor, now.actor), (was.disturber, now.disturber))
+        ]
+
+    assert [moved() for _ in range(6)] == 2 * [[True, False]] + 2 * [[False, True]] + 2 * [[True, False]]
+
+
+def test_a_zero_sum_disturber_also_takes_what_is_no_cost():
+    """With a reward that is nothing but shaping it learns only if it is zero-sum."""
+
+    class Shaped(LinearProblem):
+        def step(self, action, disturbance, rng):
+            seen, step = super().step(action, disturbance, rng)
+            return seen, step._replace(task=np.full_like(step.task, self.ideal), shaping=step.task)
+
+    def pushing(zero_sum):
+        t = dataclasses.replace(
+            SMALL, actor=False, zero_sum=zero_sum, constrained=False, steps=20, iterations=30, disturber_hidden=(),
+            limits=Limits(most=1.0), std=1e-3, std_floor=1e-3, ppo=PpoConfig(gamma=1.0, batches=1, entropy=0.0),
+        )  # fmt: skip
+        one = Learner(Shaped(system("mass_spring_damper"), 64, 20), t, 0)
+        log = one.run()
+        return log[-1]["reward"] - log[0]["reward"]
+
+    assert pushing(True) < 1.5 * min(pushing(False), 0.0) - 1e-3
+
+
 def test_what_is_broken_now_counts_at_once_with_a_proportional_part():
     assert Dual(DualConfig(rate=0.0, proportional=2.0)).step(-0.5) == 1.0
 
@@ -174,3 +216,11 @@ def test_damaged_weights_are_refused(tmp_path):
     with pytest.raises(ModelError, match="layers"):
         NumpyPolicy([], np.zeros(2), np.ones(2))
     assert json.loads(metadata["recipe"]) == {}
+
+
+def test_a_head_without_gains_leaves_the_others_alone():
+    """Nobody pushes: the intensity's head has nothing to learn, and the critic's loss falls below half its variance."""
+    one = learner(dataclasses.replace(SMALL, pushes="none", steps=20, iterations=40, critic_hidden=(16,)))
+    log = one.run()
+    assert np.mean([row["critic_loss"] for row in log[-5:]]) < 0.5
+    assert float(one.learning.scale[1, 2]) == 1.0

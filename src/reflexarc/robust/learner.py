@@ -11,6 +11,9 @@ of L are the actor's to change. `price` says what the disturber pays: 0, as publ
 allow; `eta`: the game whose saddle point is the H-infinity controller; `gain`: the ratio sum C / sum |d| of its own
 last episodes, so that what it maximises is the ratio itself (Dinkelbach 1967).
 
+Two more rules of older methods: `zero_sum`, a disturber that minimises the actor's whole reward, and `turns`, players who
+learn one after the other (robust adversarial reinforcement learning, Pinto et al., arXiv 1703.02702).
+
 Long et al., Learning H-Infinity Locomotion Control, arXiv 2404.14405. No official code exists.
 """
 
@@ -71,6 +74,12 @@ class Training:
     eta: float = quantity(1.0, low=0.0, high=1e9, doc="bound on cost per intensity")
     constrained: bool = quantity(True, doc="whether lambda acts on the actor")
     price: str = quantity("none", choices=PRICES, doc="what the disturber pays per intensity")
+    zero_sum: bool = quantity(
+        False, doc="whether the disturber minimises the actor's whole reward instead of raising the cost"
+    )
+    turns: int = quantity(
+        0, low=0, high=100_000, doc="iterations after which the other player learns; 0: both at once"
+    )
     anneal: bool = quantity(False, doc="whether the rates fall to nothing over the training")
     limits: Limits = field(default_factory=Limits)
     dual: DualConfig = field(default_factory=DualConfig)
@@ -260,7 +269,8 @@ class Learner:
             jnp.asarray(self.scaling(self._seen)),
             (jnp.float32(multiplier), jnp.float32(t.eta), jnp.float32(price)),
             (t.std_floor, t.push_floor),
-            (t.actor, t.pushes == "learned"),
+            self._moves(),
+            t.zero_sum,
             jnp.float32(1.0 - self.iteration / t.iterations if t.anneal else 1.0),
             t.ppo,
             key,
@@ -276,6 +286,14 @@ class Learner:
             "entropy_actor": float(told["entropy"][0]),
             "entropy_disturber": float(told["entropy"][1]),
         }
+
+    def _moves(self) -> tuple[bool, bool]:
+        """Whether actor and disturber learn in this iteration."""
+        both = self.t.actor, self.t.pushes == "learned"
+        if self.t.turns == 0 or not all(both):
+            return both
+        second = bool(self.iteration // self.t.turns % 2)
+        return not second, second
 
     def _sample(self, learning: Learning, seen: Any, key: Any) -> Any:
         players = eqx.combine(learning.players, self.static)

@@ -31,7 +31,8 @@ class PpoConfig:
     trace: float = quantity(0.95, low=0.0, high=1.0, doc="lambda of the generalised advantage")
     clip: float = quantity(0.2, low=0.01, high=1.0, doc="e: the ratio of probabilities counts up to 1 +- e")
     entropy: float = quantity(0.005, low=0.0, high=1.0, doc="weight of the entropy of both policies")
-    rate: float = quantity(1e-3, low=1e-7, high=1.0, doc="Adam's rate at the start")
+    rate: float = quantity(1e-3, low=1e-7, high=1.0, doc="Adam's rate of the policies at the start")
+    critic_rate: float = quantity(1e-3, low=1e-7, high=1.0, doc="Adam's rate of the critic")
     divergence: float = quantity(
         0.01, low=0.0, high=1.0, doc="wanted divergence of a policy per iteration; 0: the rate stays"
     )
@@ -123,6 +124,7 @@ def update(
     weights: Any,
     floor: tuple[float, float],
     moves: tuple[bool, bool],
+    zero_sum: bool,
     pace: Any,
     config: PpoConfig,
     key: Any,
@@ -137,6 +139,7 @@ def update(
         weights: lambda, eta and price.
         floor: least standard deviations of both.
         moves: whether actor and disturber learn.
+        zero_sum: whether the disturber minimises the actor's reward instead of raising the cost.
         pace: what all rates are multiplied by.
         config: parameters.
         key: of the order of the batches.
@@ -148,11 +151,17 @@ def update(
         c.gains, c.ended, foreseen, values(players, learning.scale, last), config.gamma, config.trace
     )
     returns = found + foreseen
-    scale = jnp.stack((returns.mean(axis=(0, 1)), returns.std(axis=(0, 1)) + 1e-6))
+    # A head without gains (nobody pushes) has returns of nothing but the critic's own noise: in units of its deviation that
+    # noise would never fall, and with the norm of the gradients cut the other heads would learn little.
+    gained = (c.gains != 0.0).any(axis=(0, 1))
+    returns = jnp.where(gained, returns, 0.0)
+    scale = jnp.where(
+        gained, jnp.stack((returns.mean(axis=(0, 1)), returns.std(axis=(0, 1)) + 1e-6)), learning.scale
+    )
     # The critic's last layer is kept meaning the same numbers when their scale changes.
     players = _rescaled(players, learning.scale, scale)
     actor = found[..., 0] - multiplier * (found[..., 1] - bound * found[..., 2])
-    disturber = found[..., 1] - price * found[..., 2]
+    disturber = (-found[..., 0] if zero_sum else found[..., 1]) - price * found[..., 2]
     rows = (
         c.seen, c.action, c.action_density, _unit(actor, jnp.ones_like(actor)),
         c.disturbance, c.disturbance_density, _unit(disturber, c.driven), c.driven,
@@ -166,7 +175,7 @@ def update(
         arrays, states, rates = carry
         part = jax.tree.map(lambda x: x[index], rows)
         gradient, figures = jax.grad(_loss, has_aux=True)(arrays, static, part, floor, config)
-        speeds = (pace * rates[0] * moves[0], pace * rates[1] * moves[1], pace * rates.max())
+        speeds = (*(pace * rates * moving), pace * config.critic_rate)
         pieces, after = [], []
         for name, before, speed in zip(("actor", "disturber", "critic"), states, speeds, strict=True):
             change, moments = adam.update(getattr(gradient, name), before)
@@ -178,10 +187,11 @@ def update(
                 figures["divergence"] > 2.0 * config.divergence,
                 figures["divergence"] < 0.5 * config.divergence,
             )
-            rates = jnp.where(far, rates / 1.5, jnp.where(near, rates * 1.5, rates))
-            rates = jnp.clip(rates, 1e-5, 1e-2)
+            changed = jnp.where(far, rates / 1.5, jnp.where(near, rates * 1.5, rates))
+            rates = jnp.where(moving, jnp.clip(changed, 1e-5, 1e-2), rates)
         return (arrays, tuple(after), rates), figures
 
+    moving = jnp.array(moves)
     orders = jax.vmap(lambda k: jax.random.permutation(k, len(rows[0])))(jax.random.split(key, config.epochs))
     orders = orders[:, : count * config.batches].reshape(-1, count)
     start = (eqx.filter(players, eqx.is_array), learning.optimisers, learning.rates)

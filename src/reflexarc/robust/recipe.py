@@ -106,10 +106,37 @@ def train(
         ModelError: a checkpoint, or the weights to begin with, are damaged or of another training.
     """
     recipe = read_recipe(path, seed)
+    start = _weights(path.parent / recipe.start) if recipe.start else None
+    learner, log = follow(recipe, out, simulated, progress, start, str(path))
+    return recipe, learner, log
+
+
+def follow(
+    recipe: Recipe,
+    out: Path,
+    simulated: Simulated,
+    progress: Progress | None = None,
+    start: Path | None = None,
+    name: str = "recipe",
+) -> tuple[Learner, list[dict[str, float]]]:
+    """Follow a recipe into a folder; see `train`.
+
+    Args:
+        recipe: what to learn.
+        out: folder, made if needed.
+        simulated: makes a problem that is no linear system.
+        progress: told after every iteration.
+        start: file of weights to begin with, whatever the recipe calls it.
+        name: of the recipe, for messages.
+
+    Raises:
+        ConfigError: the problem's settings are not acceptable.
+        ModelError: as in `train`.
+    """
     content = recipe.content()
-    learner = Learner(recipe.where(simulated, str(path)), recipe.training, recipe.seed)
-    if recipe.start:
-        begin_with(learner, _weights(path.parent / recipe.start))
+    learner = Learner(recipe.where(simulated, name), recipe.training, recipe.seed)
+    if start is not None:
+        begin_with(learner, start)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(out / "checkpoint.safetensors", json.dumps(content, sort_keys=True))
     log = learner.run(progress, checkpoint)
@@ -118,7 +145,7 @@ def train(
     (out / RECIPE).write_text("# SPDX-License-Identifier: Apache-2.0\n" + text, encoding="utf-8")
     write_log(out / LOG, log)
     checkpoint.path.unlink(missing_ok=True)
-    return recipe, learner, log
+    return learner, log
 
 
 def begin_with(learner: Learner, path: Path) -> None:
