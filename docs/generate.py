@@ -27,6 +27,7 @@ PAGES = (
     "benchmarks/fleet/README.md",
     "benchmarks/bresa/README.md",
     "benchmarks/disturber/README.md",
+    "benchmarks/walker_reflex/README.md",
     "benchmarks/assurance/README.md",
     "docs/safety/safety_case.md",
 )
@@ -196,6 +197,11 @@ def disturber_tables() -> str:
     return _study_tables("disturber")
 
 
+def walker_reflex_tables() -> str:
+    """Return the tables of the study `walker_reflex`."""
+    return _study_tables("walker_reflex")
+
+
 def assurance_tables() -> str:
     """Return the tables of the study `assurance`."""
     return _study_tables("assurance")
@@ -240,6 +246,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "fleet tables": fleet_tables,
     "bresa tables": bresa_tables,
     "disturber tables": disturber_tables,
+    "walker reflex tables": walker_reflex_tables,
     "assurance tables": assurance_tables,
     "safety hazards": _safety("safety hazards"),
     "safety properties": _safety("safety properties"),

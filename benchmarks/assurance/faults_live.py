@@ -11,7 +11,7 @@ from reflexarc.core.errors import LaunchError
 from reflexarc_sim.scenario import load_scenario
 
 SCENARIO = "sidewalk_supervised"
-REPETITIONS, FAULT_FREE_S, LIMIT_S = 3, 300.0, 3600.0
+REPETITIONS, FAULT_FREE_S, LIMIT_S = 2, 180.0, 3600.0
 """How often each fault, time without one, and after which none begins. [s]"""
 
 

@@ -29,7 +29,7 @@ HORIZON = {"mass_spring_damper": 60, "double_integrator": 60, "cart_pole": 80}
 ITERATIONS = 60
 DISTURBER = Training(
     iterations=ITERATIONS, steps=60, actor=False, hidden=(), std=1e-3, std_floor=1e-3, price="gain", constrained=False,
-    push_std=0.3, push_floor=0.02, ppo=PpoConfig(gamma=1.0, trace=0.97, entropy=0.0),
+    push_std=0.3, push_floor=0.02, ppo=PpoConfig(gamma=1.0, trace=0.97, entropy=0.0, critic_rate=0.01),
 )  # fmt: skip
 ASKED_SHARE, ASKED_RATIO = 0.9, 1.15
 
@@ -53,9 +53,9 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         figures[name] = {
             "true": _truth(name),
             "disturber": disturber,
-            "share": _interval([row["share"] for row in disturber]),
+            "share": interval([row["share"] for row in disturber]),
             "actor": actor,
-            "ratio": _interval([row["ratio"] for row in actor if row["ratio"] is not None]),
+            "ratio": interval([row["ratio"] for row in actor if row["ratio"] is not None]),
         }
     return figures
 
@@ -95,7 +95,7 @@ def _actor(name: str, seed: int, part: float) -> dict[str, Any]:
         return {"ratio": None}
 
 
-def _interval(values: list[float]) -> list[float] | None:
+def interval(values: list[float]) -> list[float] | None:
     """Return mean and 95 % bootstrap interval over seeds; None without any, the mean alone for one."""
     if len(values) < 2:
         return values or None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disturber and the policy that survives it, where the answer is known; the smallest push that stacks fail at.
+"""The disturber and the policy that survives it, where the answer is known and on a quadruped; the smallest push that
+stacks fail at; how fast a walker learns.
 
 Each part runs in a process of its own and on one thread.
 """
@@ -11,7 +12,7 @@ from typing import Any
 from reflexarc.cli.parts import joined_headline, main, run_parts
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("linear", "attacks")
+PARTS = ("linear", "attacks", "throughput", "walkers")
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
 SEEDS = tuple(range(5))
 

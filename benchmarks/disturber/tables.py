@@ -69,11 +69,83 @@ def attack_tables(part: dict[str, Any]) -> list[str]:
     return [title, "", *lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
+def throughput_tables(part: dict[str, Any]) -> list[str]:
+    """Return the table of the training's speed."""
+    rows = [
+        (
+            name,
+            *(f"{found[key]:,.0f}" for key in ("steps_per_s", "steps_per_s_p99", "steps_per_core_s")),
+        )
+        for name, found in part.items()
+        if isinstance(found, dict)
+    ]
+    head = ("training", "control steps per second, median", "slowest of a hundred", "per core-second")
+    title = f"### Speed of a walker's training, {part['cores']} cores"
+    return [title, "", *_table(head, rows), ""]
+
+
+def walker_tables(part: dict[str, Any]) -> list[str]:
+    """Return survival per case and method, and what else was measured."""
+    table = part["table"]
+    methods = tuple(table)
+    cases = tuple(table[methods[0]])
+    seeds = len({row["seed"] for row in part["rows"]})
+    survival = [
+        (case, *(_share(table[method][case].get("survival")) for method in methods)) for case in cases
+    ]
+    more = []
+    for case, figure, unit in FIGURES:
+        for name in cases:
+            if name.startswith(case):
+                found = [table[method][name].get(figure) for method in methods]
+                more.append((f"{name}: {figure.replace('_', ' ')}{unit}", *(_interval(x) for x in found)))
+    spent = part["iterations"]
+    title = (
+        f"### Walkers: {seeds} seeds, {part['robots']} robots of each case, {spent['method']} iterations each, "
+        f"begun after {spent['calm']} without pushes"
+    )
+    return [
+        title, "", "Share upright after 20 s, mean (95 %) over seeds:", "", *_table(("case", *methods), survival), "",
+        "What else was measured, mean (95 %) over seeds:", "", *_table(("figure", *methods), more), "",
+    ]  # fmt: skip
+
+
+FIGURES = (
+    ("calm", "velocity_rmse", " [m/s]"),
+    ("calm", "yaw_rate_rmse", " [rad/s]"),
+    ("calm", "power_w", ""),
+    ("sudden 50 N", "recovery_s", ""),
+    ("sudden 50 N", "velocity_rmse", " [m/s]"),
+    ("sudden 50 N", "saturated", ""),
+    ("adversarial", "gain_mean", " [1/N]"),
+    ("adversarial", "gain_p95", " [1/N]"),
+    ("adversarial", "gain_worst", " [1/N]"),
+    ("adversarial", "lasted_s", ""),
+)
+"""Beginning of the case's name, figure, unit."""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
+
+
+def _share(values: list[float] | None) -> str:
+    if not values:
+        return _NONE
+    mean, *bounds = (f"{100.0 * x:.0f}" for x in values)
+    return f"{mean} %" + (f" ({bounds[0]} to {bounds[1]})" if bounds else "")
+
+
 def _interval(values: list[float] | None) -> str:
     if not values:
         return _NONE
     return f"{values[0]:.3f}" + (f" ({values[1]:.3f} to {values[2]:.3f})" if len(values) > 1 else "")
 
 
-MAKERS = {"linear": linear_tables, "attacks": attack_tables}
+MAKERS = {
+    "linear": linear_tables,
+    "attacks": attack_tables,
+    "throughput": throughput_tables,
+    "walkers": walker_tables,
+}
 """Of each part."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stacks to attack: a mobile base in its scenario, an arm in contact in its, a quadruped with its policy.
+"""Stacks to attack, each in its scenario: a mobile base, an arm in contact, a quadruped.
 
 Each is run in lock-step, so that a push does the same every time, and each can write down what repeats it.
 """
@@ -10,26 +10,26 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.plant import CargoEvent, ContactEvent, PlantEvent
 from reflexarc.core.types import Array, BaseState, Proposal, Verdict
 from reflexarc.mission.summary import MOVING_SPEED
 from reflexarc.robots import load_robot
 from reflexarc.robots.arm import Arm
+from reflexarc.robots.quadruped import load_quadruped
 from reflexarc.robust.attack import Dimension, Trial
 from reflexarc_sim import lockstep
 from reflexarc_sim.arm_lockstep import ArmRun
 from reflexarc_sim.cell import PlannedPush
-from reflexarc_sim.quadruped.protocol import Policy
-from reflexarc_sim.quadruped.task import CONTROL_PERIOD
-from reflexarc_sim.quadruped.walk import Walk
 from reflexarc_sim.scenario import Disturbance, Scenario
+from reflexarc_sim.walk_config import PlannedForce, SuddenPushes
+from reflexarc_sim.walker_lockstep import WalkerRun
 
 GRAVITY = 9.80665
 AFTER_S = 5.0
 """How long a run goes on after the latest push, at least. [s]"""
+START_S = 1.0
+"""How long a quadruped has to stand before the first push. [s]"""
 
 
 class _Failed(Exception):
@@ -86,9 +86,9 @@ class BaseStack:
             arc: whether the arc is there; None: as the scenario says.
 
         Raises:
-            ConfigError: it is an arm's or a fleet's, has pushes, or is too short for one.
+            ConfigError: it is an arm's, a quadruped's or a fleet's, has pushes, or is too short for one.
         """
-        if scenario.of_arm or scenario.fleet.robots or scenario.disturbances:
+        if scenario.of_arm or scenario.of_walker or scenario.fleet.robots or scenario.disturbances:
             raise ConfigError(f"{scenario.where}: wanted is one mobile base without `disturbances`")
         if length <= AFTER_S:
             raise ConfigError(f"a run of {length:g} s; allowed: more than {AFTER_S:g} s")
@@ -212,56 +212,69 @@ class ArmStack:
         return {**source, "name": f"{self.name}_attacked", "seed": self._seed, "cell": cell}
 
 
-class WalkStack:
-    """A quadruped that walks straight on: fails when it falls. Size: impulse on the trunk."""
+class WalkerStack:
+    """A quadruped that walks as its scenario says: fails when it falls. Size: impulse on the trunk."""
 
     size_unit = "N s"
 
-    def __init__(self, walk: Walk, policy: Policy, name: str, seed: int, length: float, speed: float = 0.5):
-        """Take one robot and its policy.
+    def __init__(self, scenario: Scenario, seed: int, length: float):
+        """Take the scenario; pushes of its own are left out.
 
         Args:
-            walk: one robot, whose own episodes do not end before `length`.
-            policy: mean actions of observations.
-            name: for reports.
-            seed: of the start.
+            scenario: of a quadruped at the level of its joints.
+            seed: of the run.
             length: of the run. [s]
-            speed: that it is told. [m/s]
 
         Raises:
-            ConfigError: several robots, or too short a run.
+            ConfigError: it is no quadruped's, or the run is too short for a push.
         """
-        if walk.episodes != 1 or length <= AFTER_S:
+        if not scenario.of_walker or length <= START_S + AFTER_S:
             raise ConfigError(
-                f"{walk.episodes} robots for {length:g} s; wanted: one, for more than {AFTER_S:g} s"
+                f"{scenario.where}: wanted is a quadruped, for more than {START_S + AFTER_S:g} s (here {length:g} s)"
             )
-        self._walk, self._policy, self.name = walk, policy, name
-        self._seed, self._length, self._speed = seed, length, speed
-        self.weight = walk.robot.mass * GRAVITY
+        self.name, self._scenario, self._seed, self._length = scenario.name, scenario, seed, length
+        self.weight = GRAVITY * load_quadruped(scenario.robot).mass
         self.shape = (
-            Dimension("time_s", "s", 1.0, length - AFTER_S),
+            Dimension("time_s", "s", START_S, length - AFTER_S),
             Dimension("heading", "rad", -math.pi, math.pi, True),
             Dimension("duration_s", "s", 0.04, 1.0),
         )
 
+    def pushed(self, shape: Array, size: float) -> Scenario:
+        """Return the scenario with the push in it."""
+        time, heading, duration = (float(x) for x in shape)
+        level = size / duration
+        push = PlannedForce(time, duration, (level * math.cos(heading), level * math.sin(heading), 0.0))
+        planned = (push,) if size > 0.0 else ()
+        walk = dataclasses.replace(self._scenario.walk, pushes=SuddenPushes(), planned=planned)
+        return dataclasses.replace(self._scenario, walk=walk)
+
     def run(self, shape: Array, size: float) -> Trial:
         """See `Stack`; the margin is the least cosine of the trunk's lean."""
-        time, heading, duration = (float(x) for x in shape)
-        rng = np.random.default_rng(self._seed)
-        self._walk.begin(rng)
-        force = size / duration * np.array([[math.cos(heading), math.sin(heading), 0.0]])
-        margin = 1.0
-        for k in range(round(self._length / CONTROL_PERIOD)):
-            seen = self._walk.tell(np.array([[self._speed, 0.0, 0.0]]))
-            acts = time <= k * CONTROL_PERIOD < time + duration
-            seen, step = self._walk.step(self._policy(seen), force * acts, rng)
-            if step.failed[0]:
-                return Trial(True, -1.0, f"fall at {k * CONTROL_PERIOD:.2f} s")
-            margin = min(margin, float(-seen[0, 11]))
-        return Trial(False, margin, "")
+        run, most = WalkerRun(self.pushed(shape, size), self._seed, self._length), 0.0
+        try:
+            while not run.over:
+                run.step()
+                most = max(most, run.plant.lean())
+            what = f"fall at {run.plant.time:.2f} s" if run.plant.fallen else ""
+            return Trial(bool(what), -1.0 if what else math.cos(most), what)
+        finally:
+            run.plant.close()
+
+    def regression(self, shape: Array, size: float) -> dict[str, Any]:
+        """Return the scenario that repeats a push, as the mapping of a YAML file."""
+        walk = {k: v for k, v in self._scenario.source["walk"].items() if k != "pushes"}
+        walk["planned"] = [_plain(self.pushed(shape, size).walk.planned[0])]
+        changes = {
+            "name": f"{self.name}_attacked",
+            "seed": self._seed,
+            "duration_s": self._length,
+            "walk": walk,
+        }
+        return {**self._scenario.source, **changes}
 
 
-def _plain(push: Disturbance | PlannedPush) -> Mapping[str, Any]:
+def _plain(push: Disturbance | PlannedPush | PlannedForce) -> Mapping[str, Any]:
     """Return a push as YAML holds it."""
     return {
         key: list(value) if isinstance(value, tuple) else value

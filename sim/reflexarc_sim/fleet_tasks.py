@@ -12,8 +12,9 @@ from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array
 from reflexarc.fleet.execution import Fleet, FleetOptions
 from reflexarc.fleet.graph import roadmap
+from reflexarc_sim.fleet_config import FleetConfig
 from reflexarc_sim.mujoco_plant.fleet_model import robot_names
-from reflexarc_sim.scenario import FleetConfig, Scenario, data_file
+from reflexarc_sim.scenario import Scenario, data_file
 from reflexarc_sim.world.lanes import Lanes, lanes
 
 _TASKS = 21  # spawn key

@@ -9,6 +9,7 @@ from reflexarc_sim.scenario import Scenario
 
 if TYPE_CHECKING:
     from reflexarc_sim.arm_plant import ArmPlant
+    from reflexarc_sim.walker_plant import WalkerPlant
 
 
 def _mujoco(scenario: Scenario) -> Plant:
@@ -27,10 +28,15 @@ def make_plant(scenario: Scenario) -> Plant:
     Raises:
         UnknownNameError: there is no such kind of plant.
         ModelError: the robot's files are missing or malformed.
-        ConfigError: the robot is an arm, see `make_arm_plant`.
+        ConfigError: the robot is an arm or a quadruped, see `make_arm_plant` and `make_walker_plant`.
     """
     if scenario.of_arm:
         raise ConfigError(f"{scenario.where}: {scenario.robot} is an arm, and this needs a mobile robot")
+    if scenario.of_walker:
+        raise ConfigError(
+            f"{scenario.where}: {scenario.robot} is a quadruped at the level of its joints, and this needs "
+            "a mobile robot"
+        )
     if scenario.plant.type not in PLANTS:
         raise UnknownNameError("plant", scenario.plant.type, PLANTS, scenario.where)
     return PLANTS[scenario.plant.type](scenario)
@@ -49,3 +55,19 @@ def make_arm_plant(scenario: Scenario) -> "ArmPlant":
         raise ConfigError(f"{scenario.where}: {scenario.robot} is no arm")
     plant = scenario.plant
     return ArmPlant(scenario.cell, scenario.robot, plant.step_period, plant.physics_period)
+
+
+def make_walker_plant(scenario: Scenario) -> "WalkerPlant":
+    """Return the plant of a quadruped's scenario, ready for `reset`.
+
+    Raises:
+        ConfigError: the robot is no quadruped, or the plant's period is not that of its physics.
+    """
+    from reflexarc_sim.walker_plant import WalkerPlant  # noqa: PLC0415 - a plant's engine is loaded only when it is used
+
+    if not scenario.of_walker:
+        raise ConfigError(f"{scenario.where}: {scenario.robot} is no quadruped")
+    plant = scenario.plant
+    return WalkerPlant(
+        scenario.walk, scenario.robot, plant.step_period, plant.physics_period, scenario.duration_s
+    )

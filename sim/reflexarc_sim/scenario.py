@@ -15,9 +15,11 @@ from reflexarc.arc import ArcConfig
 from reflexarc.assurance.supervision import SupervisionConfig
 from reflexarc.core.config import apply_override, from_mapping, parse_override, quantity, read_yaml
 from reflexarc.core.errors import ConfigError, UnknownNameError
-from reflexarc.core.paths import model_dir, models_dir
+from reflexarc.core.paths import KINDS, model_dir, models_dir
 from reflexarc.reach.monitor_config import MonitorConfig
 from reflexarc_sim.cell import CellConfig
+from reflexarc_sim.fleet_config import FleetConfig
+from reflexarc_sim.walk_config import WalkConfig
 
 SCENARIOS_DIR = Path(__file__).parent / "scenarios"
 
@@ -216,58 +218,6 @@ class Disturbance:
 
 
 @dataclass(frozen=True, slots=True)
-class StopsConfig:
-    """Robots of a fleet that somebody stops at random times."""
-
-    robots: int = quantity(0, low=0, high=64, doc="how many robots this happens to, drawn by the seed")
-    mean_gap_s: float = quantity(
-        12.0, unit="s", low=0.1, high=1e4, doc="mean time between two stops of a robot"
-    )
-    shortest_s: float = quantity(1.0, unit="s", low=0.05, high=1e3, doc="shortest stop")
-    longest_s: float = quantity(5.0, unit="s", low=0.05, high=1e3, doc="longest stop")
-
-    def __post_init__(self) -> None:
-        if self.longest_s < self.shortest_s:
-            raise ValueError(f"longest_s {self.longest_s} must not be below shortest_s {self.shortest_s}")
-
-
-@dataclass(frozen=True, slots=True)
-class FleetConfig:
-    """Several robots in one world, planned together; `missions` says how many deliveries each has and how far."""
-
-    robots: int = quantity(0, low=0, high=64, doc="number of robots; 0 for a scenario of one robot")
-    roadmap: str = quantity(
-        "lanes", doc="`lanes` laid out in the world (plaza only), or a YAML roadmap with bays"
-    )
-    lane_spacing_m: float = quantity(
-        1.8, unit="m", low=0.5, high=20.0, doc="between lanes, and from lane to bay"
-    )
-    plan_speed_m_s: float = quantity(
-        0.8, unit="m/s", low=0.05, high=5.0, doc="speed at which drives are planned"
-    )
-    turn_s: float = quantity(2.5, unit="s", low=0.0, high=60.0, doc="planned time to turn at a bay")
-    radius_m: float = quantity(
-        0.64, unit="m", low=0.05, high=10.0, doc="disc in execution: footprint, tracking error, tolerance"
-    )
-    plan_radius_m: float = quantity(0.76, unit="m", low=0.05, high=10.0, doc="disc in planning, larger")
-    tolerance_m: float = quantity(
-        0.15, unit="m", low=0.01, high=2.0, doc="distance at which a place is reached"
-    )
-    ahead_m: float = quantity(
-        4.0, unit="m", low=0.1, high=1e3, doc="a permission reaches one vertex farther than this"
-    )
-    rate_hz: float = quantity(10.0, unit="Hz", low=0.5, high=100.0, doc="rate of the fleet planner")
-    pace: float = quantity(
-        1.0, low=0.05, high=1.0, doc="simulated seconds per second of the machine in live runs"
-    )
-    stops: StopsConfig = field(default_factory=StopsConfig)
-
-    def __post_init__(self) -> None:
-        if self.plan_radius_m <= self.radius_m:
-            raise ValueError(f"plan_radius_m {self.plan_radius_m} must be above radius_m {self.radius_m}")
-
-
-@dataclass(frozen=True, slots=True)
 class Scenario:
     """One scenario; immutable, `with_overrides` makes another."""
 
@@ -289,6 +239,7 @@ class Scenario:
     disturbances: tuple[Disturbance, ...] = ()
     fleet: FleetConfig = field(default_factory=FleetConfig)
     cell: CellConfig = field(default_factory=CellConfig)
+    walk: WalkConfig = field(default_factory=WalkConfig)
     source: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The mapping that it was made from. Not a key of the file."""
     where: str = field(default="scenario", repr=False, compare=False)
@@ -302,7 +253,12 @@ class Scenario:
     @property
     def of_arm(self) -> bool:
         """Whether the robot is an arm, so that `cell` counts and world, crowd, missions and fleet do not."""
-        return (models_dir() / self.robot / "arm.yaml").is_file()
+        return (models_dir() / self.robot / KINDS["arm"]).is_file()
+
+    @property
+    def of_walker(self) -> bool:
+        """Whether the robot is a quadruped at the level of its joints, so that `walk` counts."""
+        return (models_dir() / self.robot / KINDS["quadruped"]).is_file()
 
     @property
     def arc_enabled(self) -> bool:
@@ -371,15 +327,21 @@ def scenario_from_mapping(data: Mapping[str, Any], where: str = "scenario") -> S
     scenario = from_mapping(Scenario, data, where)
     object.__setattr__(scenario, "source", dict(data))
     object.__setattr__(scenario, "where", where)
-    if not scenario.of_arm:
+    if not (scenario.of_arm or scenario.of_walker):
         model_dir(scenario.robot)
     if scenario.of_arm != (scenario.cell.task != "none"):
         raise ConfigError(
             f"{where}: cell.task is {scenario.cell.task!r} and robot {scenario.robot!r} is "
             f"{'an' if scenario.of_arm else 'no'} arm; an arm needs a task, and nothing else has one"
         )
-    if scenario.supervisor.enabled and (scenario.of_arm or scenario.fleet.robots):
-        what = "an arm" if scenario.of_arm else "a fleet"
+    if scenario.of_walker != bool(scenario.walk.policy):
+        raise ConfigError(
+            f"{where}: walk.policy is {scenario.walk.policy!r} and robot {scenario.robot!r} is "
+            f"{'a' if scenario.of_walker else 'no'} quadruped; a quadruped needs a policy that walks, and nothing else "
+            "has one"
+        )
+    if scenario.supervisor.enabled and (scenario.of_arm or scenario.of_walker or scenario.fleet.robots):
+        what = "an arm" if scenario.of_arm else "a quadruped" if scenario.of_walker else "a fleet"
         raise ConfigError(f"{where}: supervisor.enabled: there is a supervisor for one base, not for {what}")
     _ = scenario.arc_config  # refuses unknown keys and values
     return scenario

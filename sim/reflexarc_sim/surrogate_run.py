@@ -92,6 +92,7 @@ def check(scenario: Scenario) -> None:
     """
     wrong = {
         f"robot {scenario.robot!r} is an arm": scenario.of_arm,
+        f"robot {scenario.robot!r} is a quadruped": scenario.of_walker,
         f"fleet.robots is {scenario.fleet.robots}": scenario.fleet.robots > 0,
         "arc.enabled is false": not scenario.arc_enabled,
         "reach.enabled is true": scenario.reach.enabled,

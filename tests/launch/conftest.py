@@ -26,6 +26,10 @@ NODES = (
     "contact_task_node",
     "supervisor_node",
     "gate_node",
+    "quadruped_plant_node",
+    "quadruped_arc_node",
+    "walker_policy_node",
+    "walker_task_node",
 )
 
 DAEMON = """

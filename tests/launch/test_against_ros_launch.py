@@ -60,6 +60,11 @@ CASES = [
         FILES / "arm.launch.xml",
         {"plant": "false", "judge": "false", "effort_topic": "arm/effort", "pace": "0.5"},
     ),
+    (FILES / "quadruped.launch.xml", {}),
+    (
+        FILES / "quadruped.launch.xml",
+        {"plant": "false", "judge": "false", "positions_topic": "legs/targets", "duration": "5.0"},
+    ),
     (FILES / "fleet_delivery.launch.xml", {}),
     (
         FILES / "fleet_delivery.launch.xml",

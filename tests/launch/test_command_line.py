@@ -53,7 +53,7 @@ def test_a_run_prints_the_table_and_returns_the_exit_code(write, tmp_path, capsy
         (
             ["launch", "nothing"],
             "unknown launch file 'nothing'; allowed: arm.launch.xml, fleet.launch.xml, fleet_delivery.launch.xml, "
-            "robot.launch.xml, sim.launch.xml",
+            "quadruped.launch.xml, robot.launch.xml, sim.launch.xml",
         ),
         (["launch"], "no launch file given"),
         (["launch", "sim", "seed"], "'seed' is not of the form name:=value"),
@@ -84,6 +84,7 @@ def test_the_documentation_names_every_launch_file_and_only_those():
         == {path.name for path in launch_files()}
         == {
             "arm.launch.xml",
+            "quadruped.launch.xml",
             "sim.launch.xml",
             "robot.launch.xml",
             "fleet.launch.xml",

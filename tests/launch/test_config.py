@@ -26,10 +26,14 @@ NODES = (
     "gate_node",
     "mission_node",
     "plant_node",
+    "quadruped_arc_node",
+    "quadruped_plant_node",
     "reachability_node",
     "recorder_node",
     "supervisor_node",
     "task_policy_node",
+    "walker_policy_node",
+    "walker_task_node",
 )
 
 needs_nodes = pytest.mark.skipif(

@@ -391,6 +391,6 @@ def test_launch_files_of_the_project_are_found_by_name(monkeypatch):
     assert find_launch_file("sim").name == find_launch_file("sim.launch.xml").name == "sim.launch.xml"
     with pytest.raises(
         UnknownNameError,
-        match=r"arm\.launch\.xml, fleet\.launch\.xml, fleet_delivery\.launch\.xml, robot\.launch",
+        match=r"arm\.launch\.xml, fleet\.launch\.xml, fleet_delivery\.launch\.xml, quadruped\.launch\.xml, robot",
     ):
         find_launch_file("simulation")

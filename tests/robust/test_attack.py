@@ -13,9 +13,9 @@ from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.robust.attack import Dimension, Search, Trial, attack
 from reflexarc_sim import lockstep
 from reflexarc_sim.arm_lockstep import run_arm
-from reflexarc_sim.attacks import ArmStack, BaseStack, WalkStack
-from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk
+from reflexarc_sim.attacks import ArmStack, BaseStack, WalkerStack
 from reflexarc_sim.scenario import load_scenario, scenario_from_mapping
+from reflexarc_sim.walker_lockstep import run_walker
 
 
 class Known:
@@ -115,17 +115,16 @@ def test_a_push_on_a_body_that_is_not_there_is_refused():
         run_arm(scenario_from_mapping(data))
 
 
-def test_a_quadruped_that_only_stands_falls_and_more_so_when_pushed_harder():
-    class Stance:
-        def __call__(self, seen):
-            return np.zeros((len(seen), 12))
-
-    stack = WalkStack(judged_walk(QuadrupedSettings(), 1, threads=1), Stance(), "stance", 0, 7.0)
-    shape = np.array([1.5, math.pi / 2.0, 0.1])
-    calm, soft, hard = (stack.run(shape, size) for size in (0.0, 5.0, 60.0))
-    assert not calm.failed and not soft.failed and soft.margin < calm.margin
-    assert hard.failed and hard.what.startswith("fall at 1.") or hard.what.startswith("fall at 2.")
-    assert stack.run(shape, 60.0) == hard
+def test_a_quadruped_falls_when_pushed_and_the_regression_repeats_it(tmp_path):
+    stack = WalkerStack(load_scenario("quadruped_push"), 0, 7.0)
+    shape = np.array([1.5, math.pi / 2.0, 0.2])
+    calm, soft, hard = (stack.run(shape, size) for size in (0.0, 2.0, 60.0))
+    assert not calm.failed and not soft.failed and 0.5 < soft.margin <= 1.0
+    assert hard.failed and hard.margin == -1.0 and hard.what.startswith("fall at ")
+    again = run_walker(scenario_from_mapping(stack.regression(shape, 60.0)))
+    assert again.summary.outcome == "fell" and f"fall at {again.summary.duration_s:.2f} s" == hard.what
+    (push,) = again.pushes
+    assert (push.start, np.linalg.norm(push.force)) == pytest.approx((1.5, 300.0))
 
 
 def test_other_stacks_are_refused():
@@ -135,6 +134,10 @@ def test_other_stacks_are_refused():
         BaseStack(load_scenario("sidewalk_calm"), 0, 3.0)
     with pytest.raises(ConfigError, match="an arm"):
         ArmStack(load_scenario("sidewalk_calm"), 0, 3.0)
+    with pytest.raises(ConfigError, match="a quadruped"):
+        WalkerStack(load_scenario("sidewalk_calm"), 0, 8.0)
+    with pytest.raises(ConfigError, match="more than 6 s"):
+        WalkerStack(load_scenario("quadruped_push"), 0, 6.0)
 
 
 def test_the_command_writes_what_it_found(tmp_path, capsys):

@@ -155,7 +155,7 @@ def test_a_learned_disturber_finds_nine_tenths_of_the_worst_gain():
     s, steps = system("mass_spring_damper"), 60
     t = Training(
         iterations=32, steps=steps, actor=False, hidden=(), std=1e-3, std_floor=1e-3, price="gain", constrained=False,
-        push_std=0.3, push_floor=0.02, ppo=PpoConfig(gamma=1.0, trace=0.97, entropy=0.0),
+        push_std=0.3, push_floor=0.02, ppo=PpoConfig(gamma=1.0, trace=0.97, entropy=0.0, critic_rate=0.01),
     )  # fmt: skip
     one = Learner(LinearProblem(s, 128, steps), t, 0)
     one.run()

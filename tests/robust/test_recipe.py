@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainings of actor and disturber by recipe: files, beginning with other weights, requests that are refused."""
 
-import json
-
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +12,7 @@ from reflexarc.core.paths import models_dir
 from reflexarc.robust.recipe import LOG, RECIPE, WEIGHTS, read_recipe, train
 from reflexarc.robust.weights import load, load_tensors
 from reflexarc_sim.quadruped.settings import make_walk
+from reflexarc_sim.scenario import load_scenario
 
 LINEAR = {
     "problem": "double_integrator",
@@ -127,13 +126,11 @@ def test_the_committed_recipes_ask_for_a_tenth_more_than_the_least_gain(name):
     assert recipe.training.eta == pytest.approx(1.1 * least_gain(system(name)).gain, rel=2e-3)
 
 
-def test_an_attack_on_a_walker_of_another_robot_is_refused(tmp_path, capsys):
-    recipe = written(tmp_path / "recipe.yaml", LINEAR)
-    train(recipe, tmp_path / "out", make_walk)
-    assert main(["robust", "attack", str(tmp_path / "out"), "--out", str(tmp_path / "x"), "--quiet"]) == 2
-    assert "double_integrator" in capsys.readouterr().err
-    content = json.loads(json.dumps(WALK))
-    train(written(tmp_path / "walk.yaml", content), tmp_path / "walk", make_walk)
-    (tmp_path / "walk" / WEIGHTS).write_bytes((tmp_path / "out" / WEIGHTS).read_bytes())
-    assert main(["robust", "attack", str(tmp_path / "walk"), "--out", str(tmp_path / "x"), "--quiet"]) == 2
-    assert "3 observations" in capsys.readouterr().err
+def test_an_attack_on_a_policy_that_is_no_walkers_is_refused(tmp_path, capsys):
+    train(written(tmp_path / "recipe.yaml", LINEAR), tmp_path / "out", make_walk)
+    scenario = load_scenario("quadruped_push").source
+    walk = {**scenario["walk"], "policy": str(tmp_path / "out" / WEIGHTS)}
+    written(tmp_path / "walk.yaml", {**scenario, "walk": walk})
+    asked = ["robust", "attack", str(tmp_path / "walk.yaml"), "--out", str(tmp_path / "x"), "--quiet"]
+    assert main(asked) == 1
+    assert "a policy of 'double_integrator'; wanted: one of a quadruped" in capsys.readouterr().err

@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs/ros2.md"
 
 
 def parameter_classes():
-    from reflexarc_nodes.arc_parameters import ArcParameters, ArmArcParameters
+    from reflexarc_nodes.arc_parameters import ArcParameters, ArmArcParameters, QuadrupedArcParameters
     from reflexarc_nodes.arm_plant_node import ArmPlantParameters
     from reflexarc_nodes.contact_policy_node import ContactPolicyParameters
     from reflexarc_nodes.contact_task_node import ContactTaskParameters
@@ -26,10 +26,13 @@ def parameter_classes():
     from reflexarc_nodes.mission_node import MissionParameters
     from reflexarc_nodes.parameters import CommonParameters
     from reflexarc_nodes.plant_node import PlantParameters
+    from reflexarc_nodes.quadruped_plant_node import QuadrupedPlantParameters
     from reflexarc_nodes.reachability_node import ReachabilityParameters
     from reflexarc_nodes.recorder_node import RecorderParameters
     from reflexarc_nodes.supervisor_node import SupervisorParameters
     from reflexarc_nodes.task_policy_node import PolicyParameters
+    from reflexarc_nodes.walker_policy_node import WalkerPolicyParameters
+    from reflexarc_nodes.walker_task_node import WalkerTaskParameters
 
     common = {f.name for f in dataclasses.fields(CommonParameters)}
     yield "all", CommonParameters, set()
@@ -49,6 +52,10 @@ def parameter_classes():
         (ContactTaskParameters, "contact_task_node"),
         (SupervisorParameters, "supervisor_node"),
         (GateParameters, "gate_node"),
+        (QuadrupedPlantParameters, "quadruped_plant_node"),
+        (QuadrupedArcParameters, "quadruped_arc_node"),
+        (WalkerPolicyParameters, "walker_policy_node"),
+        (WalkerTaskParameters, "walker_task_node"),
     ):
         yield node, cls, common
 

@@ -12,13 +12,13 @@ import pytest
 from reflexarc.core.config import from_mapping, read_yaml
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.robots.arm import distribution_file
+from reflexarc.robots.quadruped import JOINTS, LEGS, Quadruped, load_quadruped, quadrupeds
+from reflexarc.walking.gait import Gait
 from reflexarc_sim.quadruped import task as walking
 from reflexarc_sim.quadruped.evaluate import judge
-from reflexarc_sim.quadruped.gait import Gait
 from reflexarc_sim.quadruped.model import assemble_quadruped
 from reflexarc_sim.quadruped.protocol import Continuous, Nobody, Sudden
 from reflexarc_sim.quadruped.randomisation import NONE, Randomisation
-from reflexarc_sim.quadruped.robot import JOINTS, LEGS, Quadruped, load_quadruped, quadrupeds
 from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk, make_walk
 from reflexarc_sim.quadruped.terrain import TILE, plane, tiles
 from reflexarc_sim.quadruped.walk import Walk

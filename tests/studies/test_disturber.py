@@ -30,7 +30,8 @@ def parts():
 
 
 def test_headlines_follow_from_the_rows(module, parts):
-    for name in module("study").PARTS:
+    for name in parts:
+        assert name in module("study").PARTS
         assert module(name).headline(parts[name]["figures"]) == parts[name]["headline"], name
 
 
@@ -54,6 +55,45 @@ def test_the_smallest_push_on_the_arm_fails_again(module, parts):
     one = attacks._attacked(attacks._stacks()["maze_arm"](), 0, 12, True)
     assert one["size"] is not None
     assert one["size"] >= min(row["size"] for row in rows if row["size"] is not None) * 0.5
+
+
+def test_methods_differ_by_what_they_say_and_attacks_leave_the_walker_alone(module):
+    methods = module("walker_methods")
+    budget = methods.Budget(calm=3, method=2, attack=1, episodes=4)
+    ours = methods.method_recipe(methods.OURS, 7, budget).content()
+    assert (ours["seed"], ours["episodes"], ours["training"]["iterations"]) == (7, 4, 2)
+    seen = []
+    for name, change in methods.METHODS.items():
+        found = methods.method_recipe(name, 7, budget).content()
+        differ = {key for key in found["training"] if found["training"][key] != ours["training"][key]}
+        assert differ <= ({"dual"} if "fixed" in change else set(change)), name
+        assert found | {"training": None} == ours | {"training": None}
+        seen.append(json.dumps(found["training"], sort_keys=True))
+    assert len(set(seen)) == len(methods.METHODS), "two methods are the same"
+    fixed = methods.method_recipe("fixed", 7, budget).training
+    assert fixed.constrained and fixed.dual.rate == 0.0 and fixed.dual.start == methods.FIXED
+    attack = methods.attack_recipe("rarl", 7, budget)
+    assert not attack.training.actor and attack.training.pushes == "learned" and attack.start == "rarl"
+    assert attack.training.limits == methods.method_recipe("uniform", 7, budget).training.limits
+
+
+def test_a_short_run_of_walkers_trains_judges_and_trains_nothing_twice(module, tmp_path, monkeypatch):
+    monkeypatch.setenv("REFLEXARC_JOURNAL", str(tmp_path / "journal"))
+    walkers = module("walkers")
+    found = walkers.run(False, lambda _: None)
+    assert [row["method"] for row in found["rows"]] == list(walkers.SHORT_METHODS)
+    for row in found["rows"]:
+        assert {"calm", "adversarial 40 N", "sudden 200 N", "continuous 25 N"} <= set(row["cases"])
+        assert all(0.0 <= case["survival"] <= 1.0 for case in row["cases"].values())
+        assert row["cases"]["adversarial 40 N"]["gain_worst"] > 0.0
+    assert walkers.headline(found)["calm error, ours over uniform"] > 0.0
+    (tmp_path / "journal.walkers").unlink()
+    monkeypatch.setattr(module("walker_methods"), "follow", None)
+    again = walkers.run(False, lambda _: None)
+    strip = [{**row, "cpu_s": None} for row in found["rows"]]
+    assert [{**row, "cpu_s": None} for row in again["rows"]] == strip, "the same weights are judged the same"
+    text = "\n".join(module("tables").walker_tables(found))
+    assert "| sudden 100 N |" in text and "uniform" in text
 
 
 def test_pages_say_what_has_not_been_run(module, tmp_path, parts):

@@ -20,6 +20,7 @@ from reflexarc.core.types import FIXED_FRAME, Array, BaseState, Obstacles
 from reflexarc.robots import BaseRobot, load_robot
 from reflexarc_sim.crowd import CROWD_PERIOD, PEDESTRIAN_RADIUS, Crowd, Intent, NoCrowd, make_crowd
 from reflexarc_sim.crowd.among_robots import FleetSurroundings, WalkersAmongRobots
+from reflexarc_sim.fleet_config import StopsConfig
 from reflexarc_sim.mujoco_plant.fleet_model import assemble_fleet, robot_names
 from reflexarc_sim.mujoco_plant.fleet_robot import RobotUnit
 from reflexarc_sim.mujoco_plant.plant import (
@@ -31,7 +32,7 @@ from reflexarc_sim.mujoco_plant.plant import (
     _stream,
 )
 from reflexarc_sim.mujoco_plant.render import Camera
-from reflexarc_sim.scenario import Scenario, StopsConfig
+from reflexarc_sim.scenario import Scenario
 from reflexarc_sim.world import World, make_world
 
 _STOPS = 20  # spawn key

@@ -95,6 +95,8 @@ def judge(
         lasted += alive
         alive &= ~step.failed
         clock.take(size > 0.0, np.sqrt(off) < _RECOVERED, alive)
+        if not alive.any():
+            break
     count = np.maximum(lasted, 1.0)
     return Judged(
         survived=alive.astype(float),

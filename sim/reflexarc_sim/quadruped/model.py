@@ -17,7 +17,7 @@ import numpy as np
 import pinocchio as pin
 
 from reflexarc.core.errors import ModelError
-from reflexarc_sim.quadruped.robot import JOINTS, LEGS, SIDES, Link, Quadruped
+from reflexarc.robots.quadruped import JOINTS, LEGS, SIDES, Link, Quadruped
 from reflexarc_sim.quadruped.terrain import Terrain
 
 PHYSICS_PERIOD = 0.004

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reflexarc.core.config import from_mapping, quantity
+from reflexarc.robots.quadruped import load_quadruped
 from reflexarc_sim.quadruped.randomisation import NONE, Randomisation
-from reflexarc_sim.quadruped.robot import load_quadruped
 from reflexarc_sim.quadruped.task import WalkingTask
 from reflexarc_sim.quadruped.terrain import LEVELS, plane, tiles
 from reflexarc_sim.quadruped.walk import PUSHED, Walk
@@ -41,14 +41,28 @@ class QuadrupedSettings:
 
 
 def judged_walk(
-    settings: QuadrupedSettings, episodes: int, randomisation: Randomisation = NONE, threads: int = 0
+    settings: QuadrupedSettings,
+    episodes: int,
+    randomisation: Randomisation = NONE,
+    threads: int = 0,
+    level: int | None = None,
 ) -> Walk:
-    """Return robots of the same kind on a plane, whose episodes have no end of their own."""
+    """Return robots of the same kind whose episodes have no end of their own.
+
+    Args:
+        settings: say which robot and task.
+        episodes: n.
+        randomisation: differences between them.
+        threads: of the physics; 0: one per core.
+        level: of the tiles' difficulty on which they begin; default: a plane.
+    """
     task = dataclasses.replace(settings.task, length_s=_ENDLESS_S)
-    changed = dataclasses.replace(
-        settings, task=task, ground="plane", randomisation=randomisation, pushed="force"
-    )
-    return changed.make(episodes, threads)
+    ground = plane()
+    if level is not None:
+        ground = tiles(settings.ground_seed)
+        ground = dataclasses.replace(ground, places=ground.places[level : level + 1])
+    robot = load_quadruped(settings.robot)
+    return Walk(robot, episodes, task, randomisation, ground, threads=threads)
 
 
 def make_walk(settings: Mapping[str, Any], episodes: int, where: str) -> Walk:

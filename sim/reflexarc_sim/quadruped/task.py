@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Walking as told by a velocity: what a policy sees, what it earns, and when it has fallen.
+# ruff: noqa: PLC0414 - an alias says that a name is given on from here
+r"""Walking as told by a velocity: what it earns and when it has fallen; what is seen is in `reflexarc.walking`.
 
     task       1.0 exp(-|v* - v|^2 / s) + 0.5 exp(-(w* - w)^2 / s)        s = 0.25, at most 1.5
     shaping    weights times the squares in `Weights`, and a reward for feet that follow the gait's clock;
@@ -18,17 +19,18 @@ import numpy as np
 from reflexarc.core.config import quantity
 from reflexarc.core.types import Array
 from reflexarc.robust.problem import Mask
-from reflexarc_sim.quadruped.gait import Gait
+from reflexarc.walking.gait import Gait
+from reflexarc.walking.observation import CONTROL_PERIOD as CONTROL_PERIOD
+from reflexarc.walking.observation import OBSERVED as OBSERVED
+from reflexarc.walking.observation import Body as Body
+from reflexarc.walking.observation import down_in
+from reflexarc.walking.observation import into_body as into_body
+from reflexarc.walking.observation import observe as observe
 
 IDEAL = 1.5
 """Largest reward of the task per step."""
 LEAN = 1.0
 """Angle of the trunk beyond which the robot has fallen. [rad]"""
-CONTROL_PERIOD = 0.02
-"""[s]"""
-OBSERVED = 50
-"""Entries of an observation: command 3, linear and angular velocity 3 + 3, direction of gravity 3, joints' positions
-and velocities 12 + 12, last action 12, clock 2."""
 _SIGMA = 0.25
 _FEET = 0.01
 """Squared error of the feet's heights at which the reward for them falls to 1/e. [m^2]"""
@@ -57,6 +59,12 @@ class Commands:
     turn: float = quantity(1.0, unit="rad/s", low=0.0, high=5.0, doc="largest yaw rate")
     hold_s: float = quantity(5.0, unit="s", low=0.02, high=1e3, doc="time until a new one")
     standing: float = quantity(0.1, low=0.0, high=1.0, doc="share of commands to stand")
+    slew: float = quantity(
+        0.0,
+        low=0.0,
+        high=1e3,
+        doc="largest change of a command per second (m/s, of the yaw rate rad/s), from rest at the start; 0: at once",
+    )
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
         """Return n commands, shape (n, 3): m/s, m/s, rad/s."""
@@ -74,22 +82,6 @@ class WalkingTask:
     length_s: float = quantity(20.0, unit="s", low=0.1, high=1e4, doc="length of an episode")
 
 
-@dataclass(frozen=True)
-class Body:
-    """What is known of n robots after a step."""
-
-    velocity: Array
-    """Of base_link in base_link, shape (n, 3). [m/s]"""
-    rate: Array
-    """Angular velocity in base_link, shape (n, 3). [rad/s]"""
-    gravity: Array
-    """Direction of gravity in base_link, shape (n, 3)."""
-    joints: Array
-    """Distance from the stance, shape (n, 12). [rad]"""
-    joint_rates: Array
-    """Shape (n, 12). [rad/s]"""
-
-
 def body(qpos: Array, qvel: Array, stance: Array) -> Body:
     """Return what is known, from MuJoCo's coordinates.
 
@@ -99,34 +91,13 @@ def body(qpos: Array, qvel: Array, stance: Array) -> Body:
         stance: shape (12,). [rad]
     """
     turn = qpos[:, 3:7]
-    down = np.zeros((len(qpos), 3))
-    down[:, 2] = -1.0
     return Body(
         into_body(turn, qvel[:, :3]),
         qvel[:, 3:6],
-        into_body(turn, down),
+        down_in(turn),
         qpos[:, 7:] - stance,
         qvel[:, 6:],
     )
-
-
-def into_body(turn: Array, vectors: Array) -> Array:
-    """Return vectors of the world in the frames of bodies.
-
-    Args:
-        turn: orientations of the bodies, w first, shape (n, 4).
-        vectors: shape (n, 3).
-    """
-    w, u = turn[:, :1], -turn[:, 1:]
-    across = 2.0 * np.cross(u, vectors)
-    return vectors + w * across + np.cross(u, across)
-
-
-def observe(command: Array, known: Body, action: Array, clock: Array) -> Array:
-    """Return what a policy sees, shape (n, 50); angular velocity and joint velocities in units of 4 and 20 rad/s."""
-    return np.hstack((
-        command, known.velocity, known.rate / 4.0, known.gravity, known.joints, known.joint_rates / 20.0, action, clock,
-    ))  # fmt: skip
 
 
 def task_reward(command: Array, known: Body) -> Array:

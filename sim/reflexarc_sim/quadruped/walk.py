@@ -13,12 +13,13 @@ from mujoco.batch import Batch
 
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.types import Array
+from reflexarc.robots.quadruped import Quadruped
 from reflexarc.robust.problem import Mask, Step
+from reflexarc.walking.gait import clock
+from reflexarc.walking.observation import slewed
 from reflexarc_sim.quadruped import task as walking
-from reflexarc_sim.quadruped.gait import clock
 from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, assemble_quadruped
 from reflexarc_sim.quadruped.randomisation import NONE, Differences, Randomisation
-from reflexarc_sim.quadruped.robot import Quadruped
 from reflexarc_sim.quadruped.task import CONTROL_PERIOD, IDEAL, OBSERVED, WalkingTask
 from reflexarc_sim.quadruped.terrain import Terrain, plane
 
@@ -92,7 +93,7 @@ class Walk:
         n = episodes
         self._stance = np.tile(robot.stance, 4)
         self._low, self._high = parts.model.jnt_range[1:, 0], parts.model.jnt_range[1:, 1]
-        self.command, self.action_taken = np.zeros((n, 3)), np.zeros((n, 12))
+        self.command, self._goal, self.action_taken = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12))
         self.motion = (np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12)), np.zeros((n, 12)))
         """Of the last step, before any new beginning: velocity and angular velocity in base_link [m/s, rad/s], torques
         [N m] and rates [rad/s] of the joints."""
@@ -110,6 +111,7 @@ class Walk:
             self._late = rng.integers(0, SUBSTEPS + 1, self.episodes)
         self._restart(np.ones(self.episodes, dtype=bool), rng)
         self._step = rng.integers(0, self._length, self.episodes)
+        self.command = slewed(self.command, self._goal, self.t.commands.slew)
         return self._observe()
 
     def step(self, action: Array, disturbance: Array, rng: np.random.Generator) -> tuple[Array, Step]:
@@ -140,11 +142,12 @@ class Walk:
         last = self._observe()
         self._tell(new & ~(failed | over), rng)
         self._restart(failed | over, rng)
+        self.command = slewed(self.command, self._goal, self.t.commands.slew)
         return self._observe(), Step(task, np.maximum(shaping, -task), failed, over, last)
 
     def tell(self, command: Array) -> Array:
         """Give commands, shape (n, 3) [m/s, m/s, rad/s], in the place of those drawn; return the observations."""
-        self.command[:] = command
+        self.command[:] = self._goal[:] = command
         self._held[:] = self._hold
         return self._observe()
 
@@ -202,7 +205,7 @@ class Walk:
         """Draw new commands."""
         n = int(where.sum())
         if n:
-            self.command[where] = self.t.commands.draw(n, rng)
+            self._goal[where] = self.t.commands.draw(n, rng)
             self._held[where] = self._hold
 
     def _restart(self, where: Mask, rng: np.random.Generator) -> None:
@@ -223,6 +226,6 @@ class Walk:
         self.state["qvel"][ids] = 0.0
         self.state["ctrl"][ids] = qpos[:, 7:]
         self.batch.forward(ids)
-        self._step[ids], self.action_taken[ids] = 0, 0.0
+        self._step[ids], self.action_taken[ids], self.command[ids] = 0, 0.0, 0.0
         self._phase[ids] = rng.random(n)
         self._tell(where, rng)

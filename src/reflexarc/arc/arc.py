@@ -17,6 +17,7 @@ from reflexarc.core.types import (
     Proposal,
     Status,
     Verdict,
+    WalkerState,
 )
 
 
@@ -58,7 +59,7 @@ class Arc:
 
     def tick(
         self,
-        state: BaseState | JointState | None,
+        state: BaseState | JointState | WalkerState | None,
         proposal: Proposal | JointProposal | ImpedanceProposal | None,
         mode: Mode,
         now: float,
@@ -66,8 +67,10 @@ class Arc:
         """Judge one proposal.
 
         Args:
-            state: newest measured state with its surroundings, or None before the first; `JointState` of an arm.
-            proposal: newest proposal, or None before the first; `JointProposal` or `ImpedanceProposal` for an arm.
+            state: newest measured state with its surroundings, or None before the first; `JointState` of an arm,
+                `WalkerState` of a quadruped.
+            proposal: newest proposal, or None before the first; `JointProposal` or `ImpedanceProposal` for an arm,
+                `JointProposal` for a quadruped.
             mode: mode of the supervisor.
             now: time of this tick on the clock of the stamps. [s]
 
@@ -99,6 +102,7 @@ class Arc:
             learned_margin=tick.learned_margin,
             uncertified=self.uncertified,
             contact=tick.contact,
+            walker=tick.walker,
             time_used=before - started,
             stage_times=tuple(times),
         )

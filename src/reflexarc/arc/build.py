@@ -16,7 +16,8 @@ from reflexarc.arc.mode_limits import ModeLimitStage
 from reflexarc.arc.postcheck import PostCheckStage
 from reflexarc.arc.sanity import SanityStage
 from reflexarc.arc.stage import Stage
-from reflexarc.arc.warm_up import warm_up_arm, warm_up_base, warm_up_contact
+from reflexarc.arc.warm_up import warm_up_arm, warm_up_base, warm_up_contact, warm_up_walker
+from reflexarc.core.errors import ConfigError
 from reflexarc.core.paths import model_file, robot_kind
 from reflexarc.robots import BaseRobot, LeggedRobot, load_legged, load_robot
 
@@ -31,7 +32,8 @@ def build_arc(config: ArcConfig) -> Arc:
     A wheeled base: sanity, mode limits, limits of the drive on the proposal, barrier, limits of the drive, post-check.
     A legged base: the same with the limits of its gait. An arm: sanity, mode limits, barrier, post-check; an arm in
     contact (`arm.command: impedance`): sanity, mode limits, tip, critic, reflex, energy, force barrier, impedance,
-    barrier, post-check.
+    barrier, post-check. A quadruped at the level of its joints: sanity, mode limits, critic, reflex, joint limits,
+    post-check.
 
     Raises:
         ConfigError: the robot is unknown, or the configuration asks for what its kind does not have.
@@ -151,4 +153,37 @@ def contact_reflexes(config: ArcConfig) -> "Reflexes":
     return load_contact_agent(model_file(contact.weights), config.robot)
 
 
-_BUILDERS: dict[str, Callable[[ArcConfig], Arc]] = {"wheeled": _wheeled, "legged": _legged, "arm": _arm}
+def _walker(config: ArcConfig) -> Arc:
+    from reflexarc.arc.walker_critic import WalkerCriticStage, WalkerReflexStage  # noqa: PLC0415
+    from reflexarc.arc.walker_limits import WalkerCheckStage, WalkerLimitStage, WalkerModeStage  # noqa: PLC0415
+    from reflexarc.arc.walker_motion import WalkerMotion  # noqa: PLC0415
+    from reflexarc.arc.walker_sanity import WalkerSanityStage  # noqa: PLC0415
+    from reflexarc.robots.quadruped import JOINT_NAMES, load_quadruped  # noqa: PLC0415
+    from reflexarc.walking.fall import load_fall  # noqa: PLC0415
+    from reflexarc.walking.policy import load_walking_policy  # noqa: PLC0415
+
+    walker, robot = config.walker, load_quadruped(config.robot)
+    if walker.critic and not walker.fall:
+        raise ConfigError(
+            "arc.walker.fall: a quadruped's critic needs its file; or switch it off, arc.walker.critic: false"
+        )
+    recovery = load_walking_policy(model_file(walker.recovery), robot.name) if walker.recovery else None
+    motion = WalkerMotion(config, robot, recovery)
+    stages = (
+        WalkerSanityStage(config, motion),
+        WalkerModeStage(),
+        WalkerCriticStage(
+            config, motion, load_fall(model_file(walker.fall), robot) if walker.critic else None
+        ),
+        WalkerReflexStage(motion),
+        WalkerLimitStage(motion),
+        WalkerCheckStage(motion),
+    )
+    arc = Arc(config, stages, len(JOINT_NAMES), motion.halt)
+    warm_up_walker(arc, motion.stance)
+    return arc
+
+
+_BUILDERS: dict[str, Callable[[ArcConfig], Arc]] = {
+    "wheeled": _wheeled, "legged": _legged, "arm": _arm, "quadruped": _walker,
+}  # fmt: skip

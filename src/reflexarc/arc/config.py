@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reflexarc.arc.contact_config import ContactConfig
+from reflexarc.arc.walker_config import WalkerConfig
 from reflexarc.core.config import from_mapping, quantity
 from reflexarc.core.types import FIXED_FRAME
 
@@ -180,6 +181,7 @@ class ArcConfig:
     learned: LearnedConfig = quantity(LearnedConfig(), doc="the learned barrier beside it")
     arm: ArmConfig = quantity(ArmConfig(), doc="barriers of an arm")
     contact: ContactConfig = quantity(ContactConfig(), doc="an arm in contact")
+    walker: WalkerConfig = quantity(WalkerConfig(), doc="a quadruped")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "arc") -> "ArcConfig":

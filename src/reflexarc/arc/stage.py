@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reflexarc.core.types import Array, ContactVerdict, Intervention, Mode, Status
+from reflexarc.core.types import Array, ContactVerdict, Intervention, Mode, Status, WalkerVerdict
 
 
 @dataclass(slots=True)
@@ -19,15 +19,16 @@ class Tick:
     now: float
     """Time of the tick. [s]"""
     state: Any
-    """Newest state (`BaseState`, `JointState` of an arm), or None before the first."""
+    """Newest state (`BaseState`, `JointState` of an arm, `WalkerState` of a quadruped), or None before the first."""
     proposal: Any
-    """Newest proposal (`Proposal`; `JointProposal` or `ImpedanceProposal` of an arm), or None before the first."""
+    """Newest proposal (`Proposal`; `JointProposal` or `ImpedanceProposal` of an arm; `JointProposal` of a quadruped),
+    or None before the first."""
     mode: Mode
     """Mode set by the supervisor."""
     command: Array
     """The command as it stands, in the units of `Verdict.command`."""
     halt: Callable[["Tick"], Sequence[float]]
-    """What stops the robot: zero velocity for a base, a braking command for an arm."""
+    """What stops the robot: zero velocity for a base, a braking command for an arm, standing for a quadruped."""
     status: Status = Status.PASSED
     done: bool = False
     """Set by `stop`: later stages are skipped."""
@@ -41,6 +42,8 @@ class Tick:
     """Critic's estimate."""
     contact: ContactVerdict | None = None
     """What an arm in contact does."""
+    walker: WalkerVerdict | None = None
+    """What critic and reflex of a quadruped did."""
     interventions: list[Intervention] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reflexarc.arc.arc import Arc
 from reflexarc.core.types import (
+    Array,
     BaseState,
     ImpedanceProposal,
     JointProposal,
@@ -16,6 +17,7 @@ from reflexarc.core.types import (
     Obstacles,
     Proposal,
     Spheres,
+    WalkerState,
     Walls,
     Wrench,
 )
@@ -99,4 +101,19 @@ def warm_up_contact(arc: Arc, arm: "Arm", motion: "ContactMotion") -> None:
         goal = tip + rng.uniform(-0.04, 0.04, 3)
         proposal = ImpedanceProposal(now, frame, goal, np.diag(rng.uniform(100.0, 1500.0, 3)))
         arc.tick(state, proposal, Mode.PROTECTIVE_STOP if k % 20 == 0 else Mode(k % 3), now)
+    arc.reset()
+
+
+def warm_up_walker(arc: Arc, stance: Array) -> None:
+    """Tick a quadruped's arc around its stance, shape (12,) [rad], in every mode, then reset it."""
+    from reflexarc.robots.quadruped import JOINT_NAMES  # noqa: PLC0415
+
+    rng = np.random.default_rng(0)
+    frame, upright, still = arc.config.frame_id, np.array((1.0, 0.0, 0.0, 0.0)), np.zeros(3)
+    for k in range(TICKS):
+        now = k * arc.config.period
+        joints = stance + rng.uniform(-0.1, 0.1, len(stance))
+        state = WalkerState(now, frame, upright, still, still, JOINT_NAMES, joints, np.zeros(len(stance)))
+        target = stance + rng.uniform(-0.1, 0.1, len(stance))
+        arc.tick(state, JointProposal(now, JOINT_NAMES, target), Mode(k // 10 % 4), now)
     arc.reset()

@@ -85,7 +85,7 @@ def run_arms(args: argparse.Namespace, scenario: Any) -> int:
         seeds = parse_seeds(args.seeds, "--seeds")
     else:
         seeds = parse_seeds(args.seed, "--seed") if args.seed is not None else (scenario.seed,)
-    duration = _duration(args.duration, scenario.duration_s)
+    duration = read_duration(args.duration, scenario.duration_s)
     columns = _columns(args, scenario)
     keep = args.out is not None or not args.json
     film = keep and (not args.json if args.render is None else args.render)
@@ -109,7 +109,7 @@ def run_arms(args: argparse.Namespace, scenario: Any) -> int:
         for problem in problems:
             print(f"reflexarc: error: {problem}", file=sys.stderr)
         if args.json:
-            print(json.dumps(_figures(done, len(columns))))
+            print(json.dumps(figures_of(done, len(columns))))
         return 1 if problems else 0
     finally:
         if not keep and not problems:
@@ -196,7 +196,12 @@ def _columns(args: argparse.Namespace, scenario: Any) -> list[tuple[ArmColumn, A
     return columns
 
 
-def _duration(text: str | None, default: float) -> float:
+def read_duration(text: str | None, default: float) -> float:
+    """Return the longest simulated time of a run. [s]
+
+    Raises:
+        ConfigError: the text is no time above zero.
+    """
     try:
         duration = default if text is None else float(text)
     except ValueError:
@@ -233,7 +238,7 @@ def _tell(
         console.print(f"report: {report}", soft_wrap=True, markup=False)
 
 
-def _figures(done: Sequence[ArmRunFiles], columns: int) -> dict[str, Any]:
+def figures_of(done: Sequence[ArmRunFiles], columns: int) -> dict[str, Any]:
     """Return what --json prints: one summary, or those of all runs by column.
 
     Raises:

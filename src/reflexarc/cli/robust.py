@@ -10,15 +10,16 @@ from typing import Any
 from reflexarc.core.errors import ConfigError
 
 DESCRIPTION = """\
-Look for the smallest push that makes a stack fail, by running it in lock-step again and again. SCENARIO is
+Look for the smallest push that makes a stack fail, by running it in lock-step again and again. SCENARIO is the name
+or the YAML file of
 
-  NAME or FILE.yaml   a scenario of one mobile base: it fails when it touches anything while it moves, loses cargo or
-                      rolls over; or of an arm in contact: it fails when a limit of its force is broken
-  FOLDER              what `train hinf` made of a quadruped: it fails when it falls
+  one mobile base     it fails when it touches anything while it moves, loses cargo or rolls over
+  an arm in contact   it fails when a limit of its force is broken
+  a quadruped         it fails when it falls; pushes of the scenario's own are left out
 
 The shape of the push (when, where to, how long, ...) is guided by how near the runs came to failing; --unguided draws
-it evenly, for comparison. The folder --out receives attack.json, attack.png and, of a scenario, regression.yaml, which
-repeats the push: `reflexarc run OUT/regression.yaml --lockstep` shows it, with a film.
+it evenly, for comparison. The folder --out receives attack.json, attack.png and regression.yaml, which repeats the
+push: `reflexarc run OUT/regression.yaml --lockstep` shows it, with a film.
 
 A push that fails is a finding. No failure in N runs proves nothing.
 """
@@ -27,9 +28,10 @@ examples:
   reflexarc robust attack sidewalk_delivery --runs 100 --length 12 --out runs/attack
   reflexarc robust attack sidewalk_delivery --no-arc --out runs/attack_without
   reflexarc robust attack maze_arm --most 60 --out runs/attack_arm
-  reflexarc robust attack models/go1/hinf/calm --out runs/attack_go1
+  reflexarc robust attack quadruped_push --no-arc --out runs/attack_go1
 
-exit codes: 0 the search is done, whatever it found; 2 the request is not acceptable, or the stack fails without a push
+exit codes: 0 the search is done, whatever it found; 1 a file of weights is damaged or of another robot; 2 the request
+is not acceptable, or the stack fails without a push
 """
 PARTS = ("attack",)
 LENGTH_S, MOST = 12.0, {"N s": 200.0, "N": 200.0}
@@ -59,7 +61,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--search-seed", type=int, default=0, metavar="N", help="seed of the pushes (default: 0)"
     )
-    parser.add_argument("--no-arc", action="store_true", help="of a mobile base: attack it without the arc")
+    parser.add_argument("--no-arc", action="store_true", help="attack it without the arc; not of an arm")
     parser.add_argument("--unguided", action="store_true", help="draw the shapes evenly")
     parser.add_argument(
         "--out", metavar="FOLDER", type=Path, help="where to write (default: runs/attack/NAME)"
@@ -93,47 +95,26 @@ def run(args: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     (out / "attack.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     _draw(out / "attack.png", stack, search, found)
-    if found.shape is not None and hasattr(stack, "regression"):
+    if found.shape is not None:
         _write_regression(out / "regression.yaml", stack.regression(found.shape, found.size))
     print(json.dumps(report) if args.json else _text(report, out))
     return 0
 
 
 def _stack(args: argparse.Namespace) -> Any:
-    from reflexarc_sim.attacks import ArmStack, BaseStack  # noqa: PLC0415 - only where a simulator is wanted
+    from reflexarc_sim.attacks import ArmStack, BaseStack, WalkerStack  # noqa: PLC0415 - needs a simulator
     from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415
 
-    if Path(args.source).is_dir():
-        if args.no_arc:
-            raise ConfigError("--no-arc: a quadruped's policy has no arc")
-        return _walker(Path(args.source), args.seed, args.length)
     scenario = load_scenario(args.source)
     if scenario.of_arm:
         if args.no_arc:
             raise ConfigError("--no-arc: an arm in contact gets its torques from the arc")
         return ArmStack(scenario, args.seed, args.length)
+    if scenario.of_walker:
+        if args.no_arc:
+            scenario = scenario.with_overrides({"arc.enabled": False})
+        return WalkerStack(scenario, args.seed, args.length)
     return BaseStack(scenario, args.seed, args.length, False if args.no_arc else None)
-
-
-def _walker(folder: Path, seed: int, length: float) -> Any:
-    from reflexarc.robust.recipe import RECIPE, SIMULATED, WEIGHTS, read_recipe  # noqa: PLC0415
-    from reflexarc.robust.weights import load  # noqa: PLC0415
-    from reflexarc_sim.attacks import WalkStack  # noqa: PLC0415
-    from reflexarc_sim.quadruped.settings import judged_walk, settings_of  # noqa: PLC0415
-
-    recipe = read_recipe(folder / RECIPE)
-    if recipe.problem != SIMULATED:
-        raise ConfigError(f"{folder}: of {recipe.problem}, which has no scenario; wanted: of a {SIMULATED}")
-    policies, _ = load(folder / WEIGHTS)
-    settings = settings_of(recipe.quadruped, str(folder / RECIPE))
-    walk = judged_walk(settings, 1, threads=1)
-    actor = policies["actor"]
-    if (actor.inputs, actor.outputs) != (walk.observation, walk.action):
-        raise ConfigError(
-            f"{folder / WEIGHTS}: a policy of {actor.inputs} observations and {actor.outputs} actions; "
-            f"{settings.robot} has {walk.observation} and {walk.action}"
-        )
-    return WalkStack(walk, actor, folder.resolve().name, seed, length)
 
 
 def _report(stack: Any, search: Any, found: Any, seconds: float) -> dict[str, Any]:

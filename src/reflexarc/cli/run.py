@@ -21,8 +21,8 @@ gives the same bytes.
 A scenario with fleet.robots > 0 runs several robots in one world, each under its own arc: live once, and in
 lock-step for the film; or only in lock-step. Options that compare with and without the arc do not apply.
 
-A scenario of an arm in contact is compared with and without the arc's reflexes; --no-arc, --learned and --jobs do not
-apply.
+A scenario of an arm in contact, or of a quadruped that is pushed, is compared with and without the arc's reflexes;
+--no-arc, --learned and --jobs do not apply.
 """
 
 EPILOG = """\
@@ -113,10 +113,13 @@ def run(args: argparse.Namespace) -> int:
     from reflexarc.cli._display import RunDisplay, print_table  # noqa: PLC0415
     from reflexarc.cli._fleet import fleet_scenario, run_fleets  # noqa: PLC0415
     from reflexarc.cli._request import make_request  # noqa: PLC0415
+    from reflexarc.cli._walker import run_walkers, walker_scenario  # noqa: PLC0415
     from reflexarc.report.comparison import column_figures, combine, comparisons  # noqa: PLC0415
 
     if (arm := arm_scenario(args)) is not None:
         return run_arms(args, arm)
+    if (walker := walker_scenario(args)) is not None:
+        return run_walkers(args, walker)
     if (fleet := fleet_scenario(args)) is not None:
         return run_fleets(args, fleet)
     request = make_request(args)

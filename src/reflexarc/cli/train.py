@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reflexarc train barrier SOURCE`, `train density|fleet|reflex|critic|hinf RECIPE`: learn offline or in simulation."""
+"""`reflexarc train barrier SOURCE` and `train WHAT RECIPE`: learn offline or in simulation."""
 
 import argparse
 import json
@@ -40,10 +40,16 @@ hinf: learn a policy and a disturber that pushes it, with a bound on cost per pu
 
   RECIPE.yaml   `problem` (a linear system, or quadruped), what it is, and `training`; a seed may be added with --seed
 
+fall: learn how likely a quadruped is to fall under its policy while it is pushed, and from when on a reflex is to act.
+SOURCE is
+
+  RECIPE.yaml   `robot`, `policy`, `recovery`, `rollouts`, `risk`, `network`, `threshold`; a seed may be added with
+                --seed
+
 The folder --out receives barrier.safetensors, density.safetensors, unconstrained.safetensors and
 constrained.safetensors (fleet), or reflex.safetensors (contact.safetensors of an arm in contact), or hinf.safetensors,
-and recipe.yaml and log.csv. A training that was stopped goes on from its checkpoint when the same command is given
-again, and ends with the same weights.
+or fall.safetensors, and recipe.yaml and log.csv. A training that was
+stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
 examples:
@@ -56,10 +62,11 @@ examples:
   reflexarc train reflex models/reflex/navigation2/recipe.yaml --out runs/navigation2
   reflexarc train critic models/reflex/maze/recipe.yaml --out runs/maze_critic
   reflexarc train hinf models/go1/hinf/calm/recipe.yaml --out runs/go1_calm
+  reflexarc train fall models/go1/fall/recipe.yaml --out runs/go1_fall
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
 """
-PARTS = ("barrier", "density", "fleet", "reflex", "critic", "hinf")
+PARTS = ("barrier", "density", "fleet", "reflex", "critic", "hinf", "fall")
 BARRIER_ONLY = ("learner", "seed", "steps", "config", "transitions", "data_seed", "period", "save_data")
 RECIPE_KEYS = ("system", "data", "period", "transitions", "data_seed", "learner", "seed", "parameters")
 
@@ -97,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
     parts = {
         "barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex, "critic": _reflex, "hinf": _hinf,
+        "fall": _fall,
     }  # fmt: skip
     return parts[args.part](args)
 
@@ -138,6 +146,17 @@ def _hinf(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     with FiguresBar(f"{name} hinf", args.quiet) as display:
         lines = train_hinf(source, out, display, args.seed)
+    print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
+    return 0
+
+
+def _fall(args: argparse.Namespace) -> int:
+    from reflexarc.cli._fall import train_fall  # noqa: PLC0415 - needs JAX, lazy
+
+    source, name, out = _of_a_recipe(args, "a fall's", "_fall")
+    started = time.perf_counter()
+    with FiguresBar(f"{name} fall", args.quiet) as display:
+        lines = train_fall(source, out, display, args.seed)
     print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
     return 0
 

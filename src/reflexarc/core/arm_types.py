@@ -96,14 +96,15 @@ class JointState:
 
 @dataclass(frozen=True, slots=True)
 class JointProposal:
-    """What the task policy wants of an arm."""
+    """What the task policy wants of an arm, or of a quadruped at the level of its joints."""
 
     stamp: float
     """Time at which the policy decided. [s]"""
     joints: tuple[str, ...]
     """Names, in the order of `target`."""
     target: Array
-    """Joint velocities [rad/s] or torques [N m], by the arc's `arm.command`; shape (n,)."""
+    """Joint velocities [rad/s] or torques [N m], by the arc's `arm.command`; of a quadruped joint positions [rad];
+    shape (n,)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", frozen(self.target, (len(self.joints),), "JointProposal.target"))

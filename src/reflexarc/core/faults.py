@@ -13,11 +13,12 @@ from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.fault_type import NEXT, SANITY, TICK_S, Fault, until_stale
 from reflexarc.core.gate_faults import GATE_FAULTS
 from reflexarc.core.interfaces import interface
+from reflexarc.core.walker_faults import WALKER_FAULTS
 
 _REACH = "reachability_node"
 _FLEET = "fleet_planner_node"
-_ZERO = "status STOPPED, zero velocity"
-_HOLD = "status NO_PROPOSAL, zero velocity"
+_ZERO = "status STOPPED, zero velocity; a quadruped: the stance"
+_HOLD = "status NO_PROPOSAL, zero velocity; a quadruped comes to rest and stands"
 
 
 _ARC = "tests/arc/test_sanity.py"
@@ -173,7 +174,7 @@ FAULTS: tuple[Fault, ...] = (
         SANITY,
         "the time of a tick is before that of the tick before, or not finite",
         TICK_S,
-        "status LATCHED, mode PROTECTIVE_STOP, zero velocity",
+        "status LATCHED, mode PROTECTIVE_STOP, zero velocity; a quadruped: the stance",
         "deactivate and activate the arc_node, which resets the arc",
         f"{_GRAPH}::test_clock_backwards_latches",
     ),
@@ -209,7 +210,7 @@ FAULTS: tuple[Fault, ...] = (
         "arc: post_check",
         "the command is not finite, beyond the drive's limits or not admissible",
         0.0,
-        "status BACKUP, zero velocity",
+        "status BACKUP, zero velocity; a quadruped stands",
         "the next tick",
         "tests/arc/test_arc.py::test_post_check_refuses_what_a_broken_stage_lets_through",
     ),
@@ -364,6 +365,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *ARM_FAULTS,
     *GATE_FAULTS,
+    *WALKER_FAULTS,
 )
 
 

@@ -6,7 +6,7 @@ Every sender of heartbeats has a topic of its own, so that a receiver that keeps
 
 import math
 
-from reflexarc.core.interface_type import Interface
+from reflexarc.core.interface_type import Interface, Reliability
 
 GATED = "cmd_vel_gated"
 """What the plant takes instead of `cmd_vel` where a gate stands between."""
@@ -38,6 +38,9 @@ GATE_INTERFACES: tuple[Interface, ...] = (
             LEASE_S,
             f"Beats of {node}, sent {when}; only where a gate runs.",
             depth=10,
+            # A newer beat vouches for more than a lost one; a reliable topic would hold it back until that had been
+            # sent again.
+            reliability=Reliability.BEST_EFFORT,
         )
         for source, (node, when) in _SENDERS.items()
     ),

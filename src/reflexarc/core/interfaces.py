@@ -17,6 +17,7 @@ from reflexarc.core.errors import UnknownNameError
 from reflexarc.core.gate_interfaces import GATE_INTERFACES
 from reflexarc.core.interface_type import LATCHED, Durability, Interface, Reliability
 from reflexarc.core.types import FIXED_FRAME
+from reflexarc.core.walker_interfaces import WALKER_INTERFACES
 
 __all__ = ["BODY_FRAME", "INTERFACES", "LIDAR_FRAME", "Durability", "Interface", "Reliability", "interface"]
 
@@ -307,6 +308,7 @@ INTERFACES: tuple[Interface, ...] = (
     ),
     *ARM_INTERFACES,
     *GATE_INTERFACES,
+    *WALKER_INTERFACES,
 )
 
 

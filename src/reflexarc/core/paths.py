@@ -41,7 +41,7 @@ def model_dir(name: str) -> Path:
     return path
 
 
-KINDS = {"wheeled": "robot.yaml", "legged": "legged.yaml", "arm": "arm.yaml"}
+KINDS = {"wheeled": "robot.yaml", "legged": "legged.yaml", "arm": "arm.yaml", "quadruped": "quadruped.yaml"}
 """Kind of robot and the parameter file that says so."""
 
 

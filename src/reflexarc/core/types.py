@@ -23,6 +23,8 @@ from reflexarc.core.arm_types import Spheres as Spheres
 from reflexarc.core.arm_types import Wrench as Wrench
 from reflexarc.core.arrays import Array as Array
 from reflexarc.core.arrays import frozen
+from reflexarc.core.walker_types import WalkerState as WalkerState
+from reflexarc.core.walker_types import WalkerVerdict as WalkerVerdict
 
 FIXED_FRAME = "odom"
 
@@ -183,7 +185,8 @@ class Verdict:
     """Time of the tick. [s]"""
     command: Array
     """What the robot receives: a wheeled base forward and yaw velocity, shape (2,); a legged one forward, left and
-    yaw velocity, shape (3,) [m/s, rad/s]; an arm joint velocities [rad/s] or torques [N m], shape (n,)."""
+    yaw velocity, shape (3,) [m/s, rad/s]; an arm joint velocities [rad/s] or torques [N m], shape (n,); a quadruped
+    targets of its joints' positions, shape (12,). [rad]"""
     status: Status
     """Outcome; its value is a sentence."""
     mode: Mode
@@ -205,6 +208,8 @@ class Verdict:
     """Whether the arc holds a learned barrier without a matching certificate (`learned.allow_uncertified`)."""
     contact: ContactVerdict | None = field(default=None, compare=False)
     """Of an arm in contact whose tick was not stopped before its impedance; its command is compared instead."""
+    walker: WalkerVerdict | None = field(default=None, compare=False)
+    """Of a quadruped."""
     time_used: float = field(default=0.0, compare=False)
     """Wall time of the tick. [s] Excluded from comparison: a replay has the same verdict at another speed."""
     stage_times: tuple[float, ...] = field(default=(), compare=False)

@@ -93,7 +93,7 @@ def time_figure(log: Log, summary: Mapping[str, Any]) -> str:
             last.set_title("Energy in the tank [J]; there is no critic")
         last.set_xlabel("simulated time [s]")
         for axis in axes:
-            _shade(axis, time, log["reflex"] > 0.0)
+            shade(axis, time, log["reflex"] > 0.0)
             axis.legend(
                 loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, borderaxespad=0.1, handlelength=1.4
             )
@@ -141,7 +141,8 @@ def _begins(flag: Array) -> Array:
     return np.flatnonzero(flag & ~np.concatenate([[False], flag[:-1]]))
 
 
-def _shade(axis: Axes, time: Array, flag: Array) -> None:
+def shade(axis: Axes, time: Array, flag: Array) -> None:
+    """Shade where a condition holds, and call it a reflex."""
     begins = _begins(flag)
     ends = np.flatnonzero(flag & ~np.concatenate([flag[1:], [False]]))
     for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):

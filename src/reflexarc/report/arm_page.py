@@ -62,7 +62,7 @@ def comparison_rows(runs: Sequence[ArmRunFiles]) -> list[tuple[str, list[str]]]:
     """Return the rows of the table that compares the columns."""
     columns = compared(runs)
     return [
-        (words, [_cell([_value(s, key) for s in rows], how) for rows in columns.values()])
+        (words, [cell([_value(s, key) for s in rows], how) for rows in columns.values()])
         for words, key, how in ROWS
     ]
 
@@ -81,8 +81,8 @@ def build_arm_report(
         name=name, description=description, command=command, runs=runs, css=Markup(css),
         columns=list(compared(runs)), rows=comparison_rows(runs),
         peaks=Markup(seeds_figure(compared(runs))),
-        figures=[(run, *_figures(run), _film(run)) for run in runs if run.seed in drawn],
-        left=len({run.seed for run in runs}) - len(drawn), number=_number,
+        figures=[(run, *_figures(run), film_of(run)) for run in runs if run.seed in drawn],
+        left=len({run.seed for run in runs}) - len(drawn), number=number,
     )  # fmt: skip
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -95,7 +95,8 @@ def _figures(run: ArmRunFiles) -> tuple[Markup, Markup]:
     return Markup(path_figure(log)), Markup(time_figure(log, run.summary))
 
 
-def _film(run: ArmRunFiles) -> str:
+def film_of(run: ArmRunFiles) -> str:
+    """Return the film of a run as a data URL; empty where there is none."""
     path = run.folder / "film.gif"
     if not path.exists():
         return ""
@@ -112,7 +113,8 @@ def _value(summary: dict[str, Any], key: str) -> float:
     return math.nan if value is None else float(value)
 
 
-def _cell(values: list[float], how: str) -> str:
+def cell(values: list[float], how: str) -> str:
+    """Return what a table shows of the runs of a column."""
     known = [v for v in values if math.isfinite(v)]
     if how == "share":
         return f"{round(sum(known))} of {len(values)}"
@@ -122,5 +124,6 @@ def _cell(values: list[float], how: str) -> str:
     return f"{value:.0f}" if how == "sum" else f"{value:.2f}"
 
 
-def _number(value: Any, digits: int = 2) -> str:
+def number(value: Any, digits: int = 2) -> str:
+    """Return a number with its digits; a dash where there is none."""
     return "–" if value is None else f"{float(value):.{digits}f}"

@@ -13,10 +13,10 @@ def load_base(name: str) -> BaseRobot | LeggedRobot:
     """Read and check the parameters of a wheeled or legged base.
 
     Raises:
-        ConfigError: the robot is unknown, or an arm, which takes no body velocity.
+        ConfigError: the robot is unknown, or is commanded at its joints: an arm, or a quadruped.
         ModelError: as `load_robot` and `load_legged`.
     """
     kind = robot_kind(name)
-    if kind == "arm":
-        raise ConfigError(f"{name!r} is an arm; needed is a base that takes a body velocity")
+    if kind in ("arm", "quadruped"):
+        raise ConfigError(f"{name!r} is of kind {kind}; needed is a base that takes a body velocity")
     return load_legged(name) if kind == "legged" else load_robot(name)

@@ -11,8 +11,8 @@ of L are the actor's to change. `price` says what the disturber pays: 0, as publ
 allow; `eta`: the game whose saddle point is the H-infinity controller; `gain`: the ratio sum C / sum |d| of its own
 last episodes, so that what it maximises is the ratio itself (Dinkelbach 1967).
 
-Two more rules of older methods: `zero_sum`, a disturber that minimises the actor's whole reward, and `turns`, players who
-learn one after the other (robust adversarial reinforcement learning, Pinto et al., arXiv 1703.02702).
+Two rules of robust adversarial reinforcement learning (Pinto et al., arXiv 1703.02702): `zero_sum`, a disturber that
+minimises the actor's whole reward, and `turns`, players who learn one after the other.
 
 Long et al., Learning H-Infinity Locomotion Control, arXiv 2404.14405. No official code exists.
 """

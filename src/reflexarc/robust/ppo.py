@@ -3,12 +3,12 @@ r"""Proximal policy optimisation of both players at once, with one critic of sev
 
     advantages    generalised estimate of every head (Schulman et al. 2016), time backwards
     actor         A = A_reward - lambda (A_cost - eta A_intensity)
-    disturber     A = A_cost - price A_intensity
+    disturber     A = A_cost - price A_intensity,   zero-sum: A = -A_reward - price A_intensity
     each policy   maximise  E min(r A, clip(r, 1 - e, 1 + e) A) + entropy,   A of zero mean and unit deviation
     critic        squared error of every head, in units of the deviation of its returns
 
 Schulman et al. 2017, arXiv 1707.06347. The learning rate of each player follows the divergence of its policy, as is
-usual with massively parallel simulation (Rudin et al., CoRL 2021).
+usual with massively parallel simulation (Rudin et al., CoRL 2021); the critic's stays.
 """
 
 from dataclasses import dataclass
@@ -151,8 +151,8 @@ def update(
         c.gains, c.ended, foreseen, values(players, learning.scale, last), config.gamma, config.trace
     )
     returns = found + foreseen
-    # A head without gains (nobody pushes) has returns of nothing but the critic's own noise: in units of its deviation that
-    # noise would never fall, and with the norm of the gradients cut the other heads would learn little.
+    # A head without gains (nobody pushes) has returns of nothing but the critic's own noise: in units of its deviation
+    # that noise would never fall, and with the norm of the gradients cut the other heads would learn little.
     gained = (c.gains != 0.0).any(axis=(0, 1))
     returns = jnp.where(gained, returns, 0.0)
     scale = jnp.where(

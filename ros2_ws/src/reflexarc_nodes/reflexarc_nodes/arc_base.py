@@ -66,6 +66,10 @@ class ArcBase(NodeParts, LifecycleNode):
         """Whether a turn at time `now` [s] is a tick; where it is none nothing is published."""
         return True
 
+    def idle(self) -> None:
+        """Wait for transitions for a while; nothing is judged."""
+        self.spin_for(self._diagnostics_period / 10)
+
     def pace(self) -> float:
         """Return simulated over wall time, where the plant is known to run slower."""
         return 1.0
@@ -132,7 +136,7 @@ class ArcBase(NodeParts, LifecycleNode):
                 if self.active:
                     self._turn()
                 else:
-                    self.spin_for(self._diagnostics_period / 10)
+                    self.idle()
                     self.report()
         finally:
             self._halt()

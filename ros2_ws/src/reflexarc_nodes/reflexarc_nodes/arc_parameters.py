@@ -63,3 +63,17 @@ class ArmArcParameters(ArcLoopParameters):
     def default_robot(self) -> str:
         """Return the parameter `robot`."""
         return self.robot
+
+
+@dataclass(frozen=True, slots=True)
+class QuadrupedArcParameters(ArcLoopParameters):
+    """Parameters of quadruped_arc_node."""
+
+    robot: str = quantity("go1", doc="quadruped when no scenario is given, a folder of models/")
+    pace: float = quantity(
+        1.0, low=0.05, high=1.0, doc="simulated seconds per second of the machine, as in quadruped_plant_node"
+    )
+
+    def default_robot(self) -> str:
+        """Return the parameter `robot`."""
+        return self.robot

@@ -94,3 +94,39 @@ class EffortWatchdog:
         if torque is None or self.stale:
             return self._resting.torque(state.position, state.velocity)
         return torque
+
+
+class PositionsWatchdog:
+    """Holds the newest targets of a quadruped's joints; where they are old, not finite or not there: the stance.
+
+    Age is the plant's own time since the arrival, as for `EffortWatchdog`.
+    """
+
+    def __init__(self, max_age: float, stance: Array):
+        """Take the largest age in plant time [s], and the stance, shape (n,). [rad]"""
+        self.max_age = max_age
+        self.refused = 0
+        self.received = False
+        self.stale = True
+        self.fresh = False
+        """Whether one has come since the last step."""
+        self._stance = stance
+        self._targets: Array | None = None
+        self._arrival = -math.inf
+
+    def take(self, targets: Array, now: float) -> None:
+        """Take targets, shape (n,) [rad], at plant time `now` [s]; those that are not finite withdraw those before."""
+        self.received = self.fresh = True
+        self._arrival = now
+        if np.isfinite(targets).all():
+            self._targets = targets
+        else:
+            self._targets = None
+            self.refused += 1
+
+    def targets(self, now: float) -> Array:
+        """Return to where the joints are drawn at plant time `now` [s], shape (n,). [rad]"""
+        self.fresh = False
+        targets = self._targets
+        self.stale = targets is None or now - self._arrival > self.max_age + _ROUNDING
+        return self._stance if targets is None or self.stale else targets

@@ -9,15 +9,17 @@ import numpy as np
 
 from reflexarc.core.config import from_mapping, quantity, read_yaml
 from reflexarc.core.errors import UnknownNameError
-from reflexarc.core.paths import models_dir
+from reflexarc.core.paths import KINDS, models_dir
 from reflexarc.core.types import Array
 
-FILE = "quadruped.yaml"
+FILE = KINDS["quadruped"]
 LEGS = ("FL", "FR", "RL", "RR")
 """Front left, front right, rear left, rear right: the order of joints everywhere."""
 SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 """Of each leg: fore or aft, left or right."""
 JOINTS = ("hip", "thigh", "calf")
+JOINT_NAMES = tuple(f"{leg}_{joint}_joint" for leg in LEGS for joint in JOINTS)
+"""As in the manufacturer's descriptions, in the order of every array of joints."""
 
 Three = tuple[float, float, float]
 

@@ -14,7 +14,7 @@ from reflexarc.core.config import quantity
 from reflexarc.core.types import Array
 
 _OFFSETS = np.array([0.0, 0.5, 0.5, 0.0])
-"""Of the legs' phases, in the order of `robot.LEGS`."""
+"""Of the legs' phases, in the order of `reflexarc.robots.quadruped.LEGS`."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,8 @@ def clock(phase: Array, walks: Array) -> Array:
     """Return what a policy sees of the clock: sine and cosine, or zeros where it should stand, shape (n, 2)."""
     angle = 2.0 * np.pi * phase
     return np.stack((np.sin(angle), np.cos(angle)), axis=1) * walks[:, None]
+
+
+def walks(command: Array) -> Array:
+    """Return 1 where a command (m/s, m/s, rad/s) is to walk and 0 where it is to stand, shape (n, 3) to (n,)."""
+    return (np.abs(command) > 0.1).any(axis=1).astype(float)

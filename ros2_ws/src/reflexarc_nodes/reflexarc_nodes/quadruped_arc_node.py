@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reflex arc of a quadruped as a lifecycle node: joint states, odometry and proposal in, joint targets out.
+
+The targets go to the command topic of ros2_control's position forward controller. What stops the robot is never zero;
+before it is silent the arc brings the robot to rest. Before it has seen its robot it sends nothing, and the driver goes
+on with what it did.
+"""
+
+import sys
+import time
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+from reflexarc.arc import ArcConfig
+from reflexarc.arc.walker_inputs import WalkerInputs
+from reflexarc.core import arm_wire, walker_wire
+from reflexarc.core.errors import ConfigError
+from reflexarc.core.interfaces import interface
+from reflexarc.core.paths import robot_kind
+from reflexarc.core.types import Mode, Verdict
+from reflexarc.core.walker_interfaces import POSITIONS
+from reflexarc.core.wire import mode_from
+from reflexarc_nodes.arc_base import ArcBase
+from reflexarc_nodes.arc_parameters import QuadrupedArcParameters
+from reflexarc_nodes.base_node import Stop, main_of
+from reflexarc_nodes.qos import advertise, listen
+from reflexarc_nodes.quadruped_convert import positions_to, walker_verdict_to
+
+UNANSWERED = 5
+"""Periods of simulated time without a joint state after which the arc ticks without a new one."""
+LONGEST_STOP_S = 1.5
+"""Wall time at most in which the robot is brought to rest before the node is silent. [s]"""
+
+
+class QuadrupedArcNode(ArcBase):
+    """Ticks the arc of a quadruped at its rate while active."""
+
+    Parameters = QuadrupedArcParameters
+    in_step = True
+
+    def __init__(self) -> None:
+        super().__init__("quadruped_arc_node")
+        self.simulated = bool(self.get_parameter("use_sim_time").value)
+        self.answered = 0
+        self.coming_to_rest = False
+
+    def run(self, stop: Stop) -> int:
+        """Tick while active, and bring the robot to rest before the end."""
+        try:
+            return super().run(stop)
+        finally:
+            self.rest()
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go on from wherever the robot is."""
+        self.coming_to_rest = False
+        return super().on_activate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the arc and its topics, at rest or not."""
+        self.coming_to_rest = False
+        return super().on_cleanup(state)
+
+    def idle(self) -> None:
+        """After a deactivation bring the robot to rest, then wait."""
+        self.rest()
+        super().idle()
+
+    def pace(self) -> float:
+        """Return the parameter `pace`."""
+        return self.params.pace
+
+    def due(self, now: float) -> bool:
+        """Whether a turn is a tick: on a robot always, in simulation once per joint state, see `arm_arc_node`."""
+        if not self.simulated:
+            return True
+        count, last = self.inputs.count, self.last
+        if (
+            count == self.answered
+            and last is not None
+            and now - last.now < UNANSWERED * self.arc.config.period
+        ):
+            return False
+        self.answered = count
+        return True
+
+    def prepare(self, config: ArcConfig) -> None:
+        """Make inputs, publishers and subscriptions.
+
+        Raises:
+            ConfigError: the arc is not one of a quadruped.
+        """
+        if robot_kind(config.robot) != "quadruped":
+            raise ConfigError(f"quadruped_arc_node needs a quadruped, {config.robot!r} is none")
+        self.inputs = inputs = WalkerInputs(config)
+        self.every = max(1, round(config.rate_hz / interface("quadruped/verdict").rate_hz))
+        self.positions, self.verdict = self.senders = [
+            advertise(self, POSITIONS),
+            advertise(self, "quadruped/verdict"),
+        ]
+        self.topics = [
+            listen(self, "quadruped/joint_states", self.store(arm_wire.joints_from, inputs.add_joints)),
+            listen(self, "quadruped/odometry", self.store(walker_wire.trunk_from, inputs.add_trunk)),
+            listen(self, "quadruped/proposal", self.store(walker_wire.targets_from, inputs.add_proposal)),
+            listen(self, "mode", self.store(mode_from, lambda mode: setattr(inputs, "mode", mode))),
+        ]
+
+    def publish(self, verdict: Verdict, lateness: float, state: Any) -> None:
+        """Publish the targets of every tick, and its verdict where it is due or differs from the last."""
+        if state is not None:
+            self.positions.publish(positions_to(verdict.command))
+        last = self.last
+        if last is None or self.seq % self.every == 0 or _said(verdict) != _said(last):
+            record = self.inputs.record(self.seq, lateness, self.statistics.misses, state)
+            self.verdict.publish(walker_verdict_to(verdict, record))
+
+    def publish_stop(self) -> None:
+        """Begin to stop the robot; `rest` goes on with it, because within a transition no states arrive."""
+        self.coming_to_rest = self.inputs.state() is not None
+        self._stop_once()
+
+    def rest(self) -> None:
+        """Bring a robot that is to be stopped to rest; wait a moment until the last targets have arrived."""
+        if not self.coming_to_rest:
+            return
+        self.coming_to_rest = False
+        config = self.arc.config
+        end = time.monotonic() + min(config.walker.brake_s / self.pace(), LONGEST_STOP_S)
+        while not self.active and time.monotonic() < end:
+            self.spin_for(config.period)
+            self._stop_once()
+        self.positions.wait_for_all_acked(Duration(nanoseconds=200_000_000))
+
+    def _stop_once(self) -> None:
+        state = self.inputs.state()
+        if state is not None:
+            stop = self.arc.tick(state, None, Mode.PROTECTIVE_STOP, self.time.now())
+            self.positions.publish(positions_to(stop.command))
+
+
+def _said(verdict: Verdict) -> tuple[Any, ...]:
+    """Return what nobody may miss of a verdict."""
+    inside = verdict.walker
+    return verdict.status, verdict.faults, "" if inside is None else inside.reflex
+
+
+def main() -> int:
+    """Run the node."""
+    return main_of(QuadrupedArcNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
