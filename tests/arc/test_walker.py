@@ -29,7 +29,7 @@ from tests.walking.walker_scene import (
 )
 
 SHARED_ARC = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 LEANS = 0.2
 """Action of the recovery in these tests: its targets lie 0.05 rad beside the stance."""
@@ -95,7 +95,7 @@ def test_command_is_always_finite_and_within_range(arc, target, velocity, turn, 
     with_recovery(arc, constant(LEANS, refuses=True) if math.isnan(action) else constant(0.2))
     for changed in ({"velocity": velocity}, {"turn": turn}, {"position": joints}, {"joint_rate": joints}, {}):
         verdict = arc.tick(state(**changed), proposal(target=target), mode, 0.0)
-        assert np.isfinite(verdict.command).all()
+        assert np.isfinite(verdict.command).all(), changed
         assert (verdict.command >= LOW).all() and (verdict.command <= HIGH).all()
         assert all(i.stage and i.reason and math.isfinite(i.change) for i in verdict.interventions)
         for name in verdict.faults:
@@ -138,6 +138,9 @@ STOPS = [
     (state(), proposal(joints=JOINT_NAMES[::-1]), "proposal_misfit", True),
     (state(), proposal(target=[math.nan] * 12), "proposal_not_finite", True),
     (state(), proposal(now=math.nan), "proposal_not_finite", True),
+    (state(), proposal(target=[0.0] * 11 + [math.inf]), "proposal_not_finite", True),
+    (state(), proposal(target=[0.0] * 11 + [-100.1]), "proposal_implausible", True),
+    (state(), proposal(target=[1.7e308] * 12), "proposal_implausible", True),
     (state(), proposal(now=-0.061), "proposal_stale", True),
     (state(), proposal(now=0.061), "proposal_stale", True),
 ]
@@ -266,13 +269,15 @@ class Spy:
 
 def test_the_recovery_decides_at_its_own_rate_and_begins_where_the_robot_was_drawn_to(arc):
     with_recovery(arc, spy := Spy())
-    ticks(arc, 3)
+    drawn = STANCE + np.linspace(-0.1, 0.1, 12)
+    for k in range(3):
+        arc.tick(state(k * PERIOD), proposal(k * PERIOD, drawn), Mode.NORMAL, k * PERIOD)
     ticks(arc, 26, 3, velocity=FALLING)
     times = np.array([row[0] for row in spy.asked])
     np.testing.assert_allclose(np.diff(times), 0.02)
     assert len(times) == 6 and times[0] == pytest.approx(3 * PERIOD)
     assert len(spy.followed) == 1
-    np.testing.assert_allclose(spy.followed[0], STANCE)
+    np.testing.assert_allclose(spy.followed[0], drawn)
 
 
 @pytest.mark.parametrize(("rule", "told"), [("along", 0.5), ("stand", 0.0)])

@@ -350,3 +350,22 @@ def test_a_plant_waits_for_arc_and_policy_and_holds_the_stance_without_targets(n
         finally:
             node.executor_.shutdown()
             node.destroy_node()
+
+
+def test_policy_and_arc_need_no_jax_and_no_simulator():
+    """What runs on the robot, with its scenario read and its arc built."""
+    import subprocess
+    import sys
+
+    code = """
+import sys
+import reflexarc_nodes.walker_policy_node, reflexarc_nodes.quadruped_arc_node
+from reflexarc.arc import build_arc
+from reflexarc_sim.scenario import load_scenario
+build_arc(load_scenario("quadruped_push").arc_config)
+print([name for name in ("jax", "equinox", "optax", "mujoco") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "[]", done.stdout

@@ -10,8 +10,11 @@ from reflexarc.arc.config import ArcConfig
 from reflexarc.arc.sanity import SanityStage, Surrounding
 from reflexarc.arc.stage import Tick
 from reflexarc.arc.walker_motion import WalkerMotion
-from reflexarc.core.types import Array, JointProposal, WalkerState
+from reflexarc.core.types import Array, JointProposal, Status, WalkerState
 from reflexarc.robots.quadruped import JOINT_NAMES
+
+_MOST = 100.0
+"""A target beyond it is no angle of a joint. [rad]"""
 
 
 class WalkerSanityStage(SanityStage):
@@ -56,6 +59,16 @@ class WalkerSanityStage(SanityStage):
     def proposed(self, proposal: Any) -> Array:
         """Return the targets that a proposal asks for."""
         return proposal.target
+
+    def _proposal(self, tick: Tick) -> None:
+        proposal = tick.proposal
+        if proposal is not None and not self.proposal_misfit(proposal):
+            most = float(np.abs(proposal.target).max())
+            if _MOST < most < math.inf:
+                reason = f"a target of {most:.3g} rad, allowed {_MOST:g} rad"
+                tick.stop(self.name, Status.NO_PROPOSAL, reason, "proposal_implausible")
+                return
+        super()._proposal(tick)
 
     def _possible(self, tick: Tick) -> bool:
         s, may = tick.state, self._may

@@ -77,9 +77,9 @@ ARM_FAULTS: tuple[Fault, ...] = (
         "proposal_implausible",
         SANITY,
         "a stiffness that is not symmetric and positive definite up to contact.max_stiffness_n_m, or a target beyond "
-        "contact.target_range_m",
+        "contact.target_range_m; of a quadruped a target beyond 100 rad",
         TICK_S,
-        "status NO_PROPOSAL, the arm brakes",
+        "status NO_PROPOSAL, the arm brakes; a quadruped comes to rest and stands",
         NEXT,
         f"{_CONTACT}::test_fault_brakes_the_arm_and_is_named",
     ),
