@@ -8,7 +8,7 @@ r"""Proximal policy optimisation of both players at once, with one critic of sev
     critic        squared error of every head, in units of the deviation of its returns
 
 Schulman et al. 2017, arXiv 1707.06347. The learning rate of each player follows the divergence of its policy, as is
-usual with massively parallel simulation (Rudin et al., CoRL 2021); the critic's stays.
+usual with massively parallel simulation (Rudin et al., CoRL 2021).
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,9 @@ class PpoConfig:
     clip: float = quantity(0.2, low=0.01, high=1.0, doc="e: the ratio of probabilities counts up to 1 +- e")
     entropy: float = quantity(0.005, low=0.0, high=1.0, doc="weight of the entropy of both policies")
     rate: float = quantity(1e-3, low=1e-7, high=1.0, doc="Adam's rate of the policies at the start")
-    critic_rate: float = quantity(1e-3, low=1e-7, high=1.0, doc="Adam's rate of the critic")
+    critic_rate: float | None = quantity(
+        None, low=1e-7, high=1.0, doc="Adam's rate of the critic; null: that of the faster policy that learns"
+    )
     divergence: float = quantity(
         0.01, low=0.0, high=1.0, doc="wanted divergence of a policy per iteration; 0: the rate stays"
     )
@@ -175,7 +177,9 @@ def update(
         arrays, states, rates = carry
         part = jax.tree.map(lambda x: x[index], rows)
         gradient, figures = jax.grad(_loss, has_aux=True)(arrays, static, part, floor, config)
-        speeds = (*(pace * rates * moving), pace * config.critic_rate)
+        turning = rates * moving
+        critic = turning.max() if config.critic_rate is None else config.critic_rate
+        speeds = (*(pace * turning), pace * critic)
         pieces, after = [], []
         for name, before, speed in zip(("actor", "disturber", "critic"), states, speeds, strict=True):
             change, moments = adam.update(getattr(gradient, name), before)
