@@ -131,7 +131,7 @@ def test_a_fall_ends_the_run_and_is_in_the_figures(scenario):
 
 def test_a_reflex_answers_a_push_that_the_critic_sees(scenario):
     """The made-up critic is alarmed by a velocity to the left above 0.5 m/s, the push makes one."""
-    push = {"time_s": 2.0, "duration_s": 0.3, "force": [0.0, 45.0, 0.0]}
+    push = {"time_s": 2.0, "duration_s": 0.3, "force": [0.0, 90.0, 0.0]}
     over = {"walk.pushes": {"magnitude": [0.0, 0.0]}, "walk.planned": [push]}
     result = run_walker(scenario.with_overrides(over), 0, 3.0)
     log, s = result.log, result.summary

@@ -92,7 +92,7 @@ def test_what_was_carried_out_takes_the_place_of_the_last_action(policy):
 
 
 def test_the_clock_goes_with_time_and_a_robot_that_is_to_stand_has_none(policy):
-    seen = []
+    seen, policy.slew = [], 0.0
     policy.actor = lambda rows: (seen.append(rows[0, 48:].copy()), np.zeros((1, 12)))[1]
     for now in (
         0.0,
