@@ -86,7 +86,7 @@ class WalkerPlant:
                 f"{PHYSICS_PERIOD} s"
             )
         self.robot, self.walk, self.step_period = load_quadruped(robot), walk, PHYSICS_PERIOD
-        self.stance = np.tile(self.robot.stance, 4)
+        self.stance, self.crouch = np.tile(self.robot.stance, 4), np.tile(self.robot.crouch, 4)
         self._horizon = horizon
         self._ground = plane() if walk.ground == "plane" else tiles(walk.ground_seed)
         self._parts = assemble_quadruped(self.robot, self._ground)

@@ -16,6 +16,7 @@ from reflexarc.core.types import BaseState, Mode, Obstacles, Proposal, Status, W
 from reflexarc.robots.quadruped import JOINT_NAMES
 from tests.walking.walker_scene import (
     CONFIG,
+    CROUCH,
     HIGH,
     LOW,
     PERIOD,
@@ -148,12 +149,12 @@ STOPS = [
 
 @pytest.mark.parametrize(("known", "wish", "name", "usable"), STOPS)
 def test_fault_halts_the_robot_and_is_named(arc, known, wish, name, usable):
-    """The very first tick: by its recovery policy where the state can be trusted, else by its stance."""
+    """The very first tick: by its recovery policy where the state can be trusted, else it crouches."""
     verdict = arc.tick(known, wish, Mode.NORMAL, 0.0)
     assert verdict.faults == (name,)
     assert verdict.status is (Status.NO_PROPOSAL if usable else Status.STOPPED)
-    np.testing.assert_allclose(verdict.command, RECOVERY if usable else STANCE)
-    assert verdict.walker.reflex == ("recovery" if usable else "stance")
+    np.testing.assert_allclose(verdict.command, RECOVERY if usable else CROUCH)
+    assert verdict.walker.reflex == ("recovery" if usable else "crouch")
     fault(name)
     assert ticks(arc, 1, 10)[0].status is Status.PASSED, "the next good inputs go through"
 
@@ -161,7 +162,7 @@ def test_fault_halts_the_robot_and_is_named(arc, known, wish, name, usable):
 def test_a_state_before_the_last_one_is_refused_and_what_is_in_order_goes_on(arc):
     ticks(arc, 3)
     old = arc.tick(state(PERIOD), proposal(2 * PERIOD), Mode.NORMAL, 3 * PERIOD)
-    assert old.faults == ("state_out_of_order",) and old.walker.reflex == "stance"
+    assert old.faults == ("state_out_of_order",) and old.walker.reflex == "crouch"
     same = arc.tick(state(2 * PERIOD), proposal(2 * PERIOD), Mode.NORMAL, 4 * PERIOD)
     assert not same.faults
 
@@ -176,17 +177,17 @@ def test_silence_is_answered_as_soon_as_it_is_too_old(arc, what):
         verdict = arc.tick(known, wish, Mode.NORMAL, now)
         late = now - PERIOD > limit + 1e-9
         assert verdict.faults == ((f"{what}_stale",) if late else ()), now
-        assert verdict.walker.reflex == ("" if not late else "stance" if what == "state" else "recovery")
+        assert verdict.walker.reflex == ("" if not late else "crouch" if what == "state" else "recovery")
 
 
 @pytest.mark.parametrize("now", [-1.0, math.nan, math.inf])
-def test_time_that_runs_backwards_latches_until_reset_and_holds_the_stance(arc, now):
+def test_time_that_runs_backwards_latches_until_reset_and_crouches(arc, now):
     ticks(arc, 3)
     verdict = arc.tick(state(0.1), proposal(0.1), Mode.NORMAL, now)
     assert verdict.status is Status.LATCHED and verdict.mode is Mode.PROTECTIVE_STOP
     later = ticks(arc, 5, 10)
     assert all(v.status is Status.LATCHED and v.faults == ("clock_backwards",) for v in later)
-    np.testing.assert_allclose(later[-1].command, STANCE)
+    np.testing.assert_allclose(later[-1].command, CROUCH)
     arc.reset()
     assert ticks(arc, 1, 20)[0].status is Status.PASSED
 
@@ -232,21 +233,21 @@ def test_a_critic_that_gives_no_number_is_a_reflex_and_a_fault(arc):
     assert not ticks(arc, 1, 200)[0].faults
 
 
-def test_a_recovery_that_gives_no_number_is_replaced_by_the_stance(arc):
+def test_a_recovery_that_gives_no_number_is_replaced_by_the_crouch(arc):
     with_recovery(arc, constant(0.0, refuses=True))
     found = ticks(arc, 10, velocity=FALLING)
-    assert all(v.faults == ("recovery_failed",) and v.walker.reflex == "stance" for v in found)
-    np.testing.assert_allclose(found[-1].command, STANCE)
+    assert all(v.faults == ("recovery_failed",) and v.walker.reflex == "crouch" for v in found)
+    np.testing.assert_allclose(found[-1].command, CROUCH)
     stopped = arc.tick(state(0.04), None, Mode.NORMAL, 0.04)
     assert set(stopped.faults) == {"proposal_missing", "recovery_failed"}
 
 
-def test_without_a_recovery_policy_the_stance_is_held_and_that_is_no_fault(arc):
+def test_without_a_recovery_policy_it_crouches_and_that_is_no_fault(arc):
     with_recovery(arc, None)
     target = STANCE + 0.1
     verdict = arc.tick(state(velocity=FALLING), proposal(target=target), Mode.NORMAL, 0.0)
-    np.testing.assert_allclose(verdict.command, STANCE)
-    assert verdict.walker.reflex == "stance" and not verdict.faults
+    np.testing.assert_allclose(verdict.command, CROUCH)
+    assert verdict.walker.reflex == "crouch" and not verdict.faults
 
 
 class Spy:
@@ -318,7 +319,7 @@ def test_the_first_targets_are_near_to_where_the_joints_are(arc):
     lying = LOW + 0.05
     with_recovery(arc, None)
     verdict = arc.tick(state(position=lying), None, Mode.NORMAL, 0.0)
-    np.testing.assert_allclose(verdict.command, np.clip(STANCE, lying - 0.6, lying + 0.6))
+    np.testing.assert_allclose(verdict.command, np.clip(CROUCH, lying - 0.6, lying + 0.6))
 
 
 @pytest.mark.parametrize("broken", [math.nan, 100.0])

@@ -139,7 +139,7 @@ def test_a_robot_whose_policy_is_killed_comes_to_rest_and_the_arc_keeps_it_stand
     probe.until(lambda: speed(probe) > 0.2, READY_S, "it walks again")
 
 
-def test_a_robot_whose_arc_is_killed_gets_the_stance_from_its_plant(walking):
+def test_a_robot_whose_arc_is_killed_is_made_to_crouch_by_its_plant(walking):
     probe, graph = walking
     graph.kill("quadruped_arc_node")
     killed = now(probe)
@@ -148,7 +148,7 @@ def test_a_robot_whose_arc_is_killed_gets_the_stance_from_its_plant(walking):
     level, text, values = probe.until(
         lambda: probe.health("quadruped_plant_node"), 10.0, "diagnostics of the plant"
     )
-    assert (level, values["positions_stale"]) == (2, "1") and "positions_stale: the stance is held" in text
+    assert (level, values["positions_stale"]) == (2, "1") and "positions_stale: the robot crouches" in text
     assert speed(probe) < 0.1
 
 

@@ -15,7 +15,7 @@ from reflexarc.core.types import Intervention, JointProposal, Mode, Status, Verd
 from reflexarc.core.walker_interfaces import POSITIONS
 from reflexarc.core.wire import NO_STAMP
 from reflexarc.robots.quadruped import JOINT_NAMES
-from tests.walking.walker_scene import STANCE, state
+from tests.walking.walker_scene import CROUCH, STANCE, state
 
 pytestmark = pytest.mark.ros
 
@@ -28,16 +28,16 @@ TURN = np.array([math.cos(0.3), 0.0, math.sin(0.3), 0.0])
 def positions():
     from reflexarc_nodes.watchdog import PositionsWatchdog
 
-    return PositionsWatchdog(interface(POSITIONS).max_age_s, STANCE)
+    return PositionsWatchdog(interface(POSITIONS).max_age_s, CROUCH)
 
 
-def test_targets_that_are_old_become_the_stance(positions):
-    assert (positions.targets(0.0) == STANCE).all() and positions.stale and not positions.received
+def test_targets_that_are_old_become_the_crouch(positions):
+    assert (positions.targets(0.0) == CROUCH).all() and positions.stale and not positions.received
     positions.take(TARGETS, 1.0)
     assert positions.received and positions.fresh
     assert (positions.targets(1.0) == TARGETS).all() and not positions.stale and not positions.fresh
     assert (positions.targets(1.02) == TARGETS).all(), "at the maximum age"
-    assert (positions.targets(1.0201) == STANCE).all() and positions.stale
+    assert (positions.targets(1.0201) == CROUCH).all() and positions.stale
     positions.take(TARGETS, 1.0201)
     assert (positions.targets(1.0201) == TARGETS).all(), "the way back"
 
@@ -46,7 +46,7 @@ def test_targets_that_are_old_become_the_stance(positions):
 def test_targets_that_are_not_finite_withdraw_those_before(positions, bad):
     positions.take(TARGETS, 1.0)
     positions.take(np.array([*TARGETS[:11], bad]), 1.004)
-    assert (positions.targets(1.004) == STANCE).all()
+    assert (positions.targets(1.004) == CROUCH).all()
     assert (positions.refused, positions.stale) == (1, True)
 
 
@@ -54,7 +54,7 @@ def test_another_number_of_targets_than_of_joints_is_refused(positions):
     from reflexarc_nodes.quadruped_convert import positions_to
 
     positions.take(arm_wire.effort_from(positions_to(TARGETS[:11]), 12), 1.0)
-    assert (positions.targets(1.0) == STANCE).all() and positions.refused == 1
+    assert (positions.targets(1.0) == CROUCH).all() and positions.refused == 1
     positions.take(arm_wire.effort_from(positions_to(TARGETS), 12), 1.0)
     assert (positions.targets(1.0) == TARGETS).all()
 
@@ -276,7 +276,7 @@ def test_an_arc_sends_nothing_before_it_has_seen_its_robot_and_then_in_every_tic
     arc_node._tick(5.2, 0.0, 0.0)
     assert arc_node.last.faults == ("state_stale",)
     near = np.abs(arc_node.out[-1] - arc_node.out[-2])
-    assert (near <= 0.6 + 1e-12).all() and np.abs(arc_node.out[-1] - STANCE).max() < 0.6, "towards the stance"
+    assert (near <= 0.6 + 1e-12).all() and np.abs(arc_node.out[-1] - CROUCH).max() < 0.6, "towards the crouch"
 
 
 def test_an_arc_that_ends_brings_its_robot_to_rest_within_a_bounded_time(arc_node):
@@ -322,7 +322,7 @@ def test_an_arc_node_refuses_the_arc_of_another_kind_of_robot(new_domain):
         node.destroy_node()
 
 
-def test_a_plant_waits_for_arc_and_policy_and_holds_the_stance_without_targets(new_domain):
+def test_a_plant_waits_for_arc_and_policy_and_crouches_without_targets(new_domain):
     import rclpy
 
     from reflexarc_nodes.quadruped_convert import positions_to
@@ -344,7 +344,7 @@ def test_a_plant_waits_for_arc_and_policy_and_holds_the_stance_without_targets(n
             for k in range(10):
                 node.step()
                 assert node.watchdog.stale == (k > 5), "0.02 s after the last targets"
-            np.testing.assert_array_equal(node.plant._data.ctrl, STANCE)
+            np.testing.assert_array_equal(node.plant._data.ctrl, CROUCH)
             values, whom = node.figures()
             assert values["positions_stale"] == 1 and values["stale_steps"] == 4 and whom
         finally:

@@ -112,6 +112,7 @@ def test_the_front_left_leg_is_where_the_numbers_say():
             "not that of any body",
         ),
         ("stance", [0.0, 5.0, -1.5], "stance of the thigh"),
+        ("crouch", [0.0, 1.1, -9.0], "crouch of the calf"),
         ("kp", math.nan, "out of bounds"),
         ("foot_radius", 0.0, "foot_radius"),
     ],

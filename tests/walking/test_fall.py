@@ -174,8 +174,7 @@ def test_a_reflex_changes_who_falls_and_none_is_as_if_there_were_no_critic():
     fallen = shielded(calm, policy, constant(10.0), always, (0.5, 2.0))
     assert fallen[0].all() and not fallen[1].any(), "this recovery throws the robot down"
     pushed = shielded(SMALL, policy, None, always, (0.5, 2.0))
-    assert pushed.any()
-    np.testing.assert_array_equal(*pushed, "the stance, which this policy holds anyway")
+    assert pushed[0].sum() < pushed[1].sum(), "who crouches is harder to push over than who stands"
 
 
 def test_some_are_not_pushed_some_suddenly_and_some_all_the_time():

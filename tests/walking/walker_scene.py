@@ -14,7 +14,7 @@ from reflexarc.walking.observation import OBSERVED
 from reflexarc.walking.policy import WalkingPolicy
 
 GO1 = load_quadruped("go1")
-STANCE = np.tile(GO1.stance, 4)
+STANCE, CROUCH = np.tile(GO1.stance, 4), np.tile(GO1.crouch, 4)
 LOW, HIGH = np.tile(GO1.lower, 4), np.tile(GO1.upper, 4)
 PERIOD = 0.004
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)

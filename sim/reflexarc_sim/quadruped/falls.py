@@ -171,7 +171,7 @@ def shielded(
     Args:
         recipe: says how they are pushed, and for how long.
         policy: the task policy.
-        recovery: acts in a reflex; None: the stance is held.
+        recovery: acts in a reflex; None: the robot crouches.
         critic: its own threshold is not used.
         thresholds: above 1 the reflex never acts.
         progress: as for `collect`.
@@ -181,6 +181,7 @@ def shielded(
     fallen = np.zeros((len(thresholds), t.episodes), dtype=bool)
     walk = make_walk(recipe, policy, t.episodes)
     targets_of = _Targets(walk)
+    crouch = np.tile(np.subtract(walk.robot.crouch, walk.robot.stance), 4) / walk.robot.action_scale
     for i, threshold in enumerate(thresholds):
         rng = np.random.default_rng(np.random.SeedSequence(recipe.seed, spawn_key=(1,)))
         pushes, seen = Sudden(t.sudden_n), walk.begin(rng)
@@ -193,7 +194,7 @@ def shielded(
             stays = np.logical_or(lasted < dwell, ~(risk <= use.release * threshold))
             reflex = np.where(reflex, stays, ~(risk <= threshold))
             lasted = np.where(reflex, lasted + 1, 0)
-            other = np.zeros_like(action)
+            other = np.broadcast_to(crouch, action.shape)
             if (
                 recovery is not None
             ):  # as `arc.walker_motion` tells it, the clock from the beginning of the reflex

@@ -18,7 +18,7 @@ class WalkerConfig:
     )
     recovery: str = quantity(
         "",
-        doc="file of the recovery policy, which walks as it is told; empty: the stance is held instead",
+        doc="file of the recovery policy, which walks as it is told; empty: the robot crouches instead",
     )
     rule: str = quantity(
         "along",

@@ -2,7 +2,8 @@
 """What the stages of a quadruped share: what is known of it, the recovery policy, and what was sent last.
 
 What stops a quadruped is never zero: with a usable state the recovery policy, at its own rate inside the arc, is told
-to come to rest and to stand; without one, or where the policy gives nothing finite, the stance is sent.
+to come to rest and to stand; without one, or where the policy gives nothing finite, it is brought to a crouch, in which
+it stays up without knowing anything.
 """
 
 import math
@@ -17,7 +18,7 @@ from reflexarc.walking.observation import CONTROL_PERIOD
 from reflexarc.walking.policy import WalkingPolicy
 from reflexarc.walking.recovery import going_along
 
-RECOVERY, STANCE = "recovery", "stance"
+RECOVERY, CROUCH = "recovery", "crouch"
 _ROUNDING = 1e-6
 """Far below any period. [s]"""
 
@@ -26,11 +27,11 @@ class WalkerMotion:
     """One tick of a quadruped, and what of the ticks before still counts."""
 
     def __init__(self, config: ArcConfig, robot: Quadruped, recovery: WalkingPolicy | None):
-        """Take the limits of targets; without a recovery policy the stance takes its place."""
+        """Take the limits of targets; without a recovery policy the crouch takes its place."""
         self._recovery = recovery
         self._step, self._brake = config.walker.target_step_rad, config.walker.brake_s
         self._along = config.walker.rule == "along"
-        self.stance = np.tile(robot.stance, 4)
+        self.stance, self.crouch = np.tile(robot.stance, 4), np.tile(robot.crouch, 4)
         self.low, self.high = np.tile(robot.lower, 4), np.tile(robot.upper, 4)
         self.threshold = math.nan
         """Of the risk; NaN without a critic."""
@@ -48,7 +49,7 @@ class WalkerMotion:
         """Targets of the tick before, shape (12,). [rad]"""
         self._count, self._acted, self._halted = 0, -1, -1
         self._due = self._since = -math.inf
-        self._targets, self._who = self.stance, STANCE
+        self._targets, self._who = self.crouch, CROUCH
 
     def begin(self) -> None:
         """Begin a tick, of which nothing is known yet."""
@@ -66,7 +67,7 @@ class WalkerMotion:
             share: of the trunk's velocity that it is told to walk at; 0: stand.
         """
         if self.known is None or self._recovery is None:
-            return self.stance, STANCE
+            return self.crouch, CROUCH
         now, policy = tick.now, self._recovery
         told = going_along(self.known.velocity[None], share)[0]
         if self._acted < self._count - 1:
@@ -80,10 +81,10 @@ class WalkerMotion:
                 self._due = now + CONTROL_PERIOD
             proposal = policy.propose(self.known, told, now)
             if proposal is None:
-                self._targets, self._who = self.stance, STANCE
+                self._targets, self._who = self.crouch, CROUCH
             else:
                 self._targets, self._who = proposal.target, RECOVERY
-        if self._who == STANCE and "recovery_failed" not in tick.faults:
+        if self._who == CROUCH and "recovery_failed" not in tick.faults:
             tick.faults.append("recovery_failed")
         return self._targets, self._who
 

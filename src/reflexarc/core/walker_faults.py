@@ -2,7 +2,7 @@
 """Faults of a quadruped and of its nodes, part of the one table in `faults`.
 
 What stops a quadruped is never zero. With a usable state its recovery policy brings it to rest and stands; without one
-its joints are drawn to the stance.
+it is brought to a crouch.
 """
 
 from reflexarc.core.fault_type import NEXT, SANITY, Fault
@@ -21,7 +21,7 @@ WALKER_FAULTS: tuple[Fault, ...] = (
         "a quaternion whose norm is not 1, a trunk or joint faster, or a joint farther out of its range than "
         "arc.walker allows",
         TICK,
-        "status STOPPED, the stance",
+        "status STOPPED, a crouch",
         NEXT,
         f"{_ARC}::test_fault_halts_the_robot_and_is_named",
     ),
@@ -39,25 +39,25 @@ WALKER_FAULTS: tuple[Fault, ...] = (
         "arc: reflex, and whatever stops",
         "an observation or an action of the recovery policy is not finite",
         TICK,
-        "the stance in its place",
+        "a crouch in its place",
         "its next decision that is finite",
-        f"{_ARC}::test_a_recovery_that_gives_no_number_is_replaced_by_the_stance",
+        f"{_ARC}::test_a_recovery_that_gives_no_number_is_replaced_by_the_crouch",
     ),
     Fault(
         "positions_stale",
         "quadruped_plant_node",
         "no targets have arrived for their maximum age, in plant time",
         interface(POSITIONS).max_age_s + TICK,
-        "the joints are drawn to the stance",
+        "the robot crouches",
         NEXT,
-        f"{_NODES}::test_targets_that_are_old_become_the_stance",
+        f"{_NODES}::test_targets_that_are_old_become_the_crouch",
     ),
     Fault(
         "positions_not_finite",
         "quadruped_plant_node",
         "a target is NaN or infinite, or there is another number of them than of joints",
         0.0,
-        "the message is refused and counted; the stance until the next good one",
+        "the message is refused and counted; a crouch until the next good one",
         NEXT,
         f"{_NODES}::test_targets_that_are_not_finite_withdraw_those_before",
     ),

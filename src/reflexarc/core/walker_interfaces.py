@@ -69,7 +69,7 @@ WALKER_INTERFACES: tuple[Interface, ...] = (
         "",
         250.0,
         0.02,
-        "Target of every joint's position; without a new one for its maximum age the plant holds the stance.",
+        "Target of every joint's position; without a new one for its maximum age the robot crouches.",
         depth=1,
     ),
     Interface(

@@ -43,7 +43,7 @@ class WalkerVerdict:
     """What critic and reflex of a quadruped did in one tick."""
 
     reflex: str
-    """Who gave the targets: empty for the task policy, `recovery`, or `stance`."""
+    """Who gave the targets: empty for the task policy, `recovery`, or `crouch`."""
     reflexes: int
     """How often a reflex has taken over since the arc's reset."""
     threshold: float

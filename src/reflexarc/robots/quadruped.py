@@ -88,11 +88,18 @@ class Quadruped:
         unit="rad", low=0.001, high=3.0, doc="shift of a joint's target per action"
     )
     stance: Three = quantity(unit="rad", low=-10.0, high=10.0, doc="hip, thigh, calf when it stands")
+    crouch: Three = quantity(
+        unit="rad",
+        low=-10.0,
+        high=10.0,
+        doc="hip, thigh, calf that a robot is brought to that knows no state",
+    )
 
     def __post_init__(self) -> None:
-        for name, low, at, high in zip(JOINTS, self.lower, self.stance, self.upper, strict=True):
-            if not low <= at <= high:
-                raise ValueError(f"stance of the {name}: {at} rad is not within {low} to {high} rad")
+        for what, pose in (("stance", self.stance), ("crouch", self.crouch)):
+            for name, low, at, high in zip(JOINTS, self.lower, pose, self.upper, strict=True):
+                if not low <= at <= high:
+                    raise ValueError(f"{what} of the {name}: {at} rad is not within {low} to {high} rad")
 
     @property
     def mass(self) -> float:

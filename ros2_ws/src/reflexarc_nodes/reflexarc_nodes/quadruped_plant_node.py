@@ -2,7 +2,7 @@
 """The simulated quadruped as a lifecycle node: steps at the pace of the wall clock, publishes what drivers would.
 
 Every step waits a moment for the targets that answer the one before, see `arm_plant_node`. Targets that are old or not
-finite become the stance.
+finite become a crouch.
 """
 
 import sys
@@ -52,7 +52,7 @@ class QuadrupedPlantNode(PlantBase):
 
     Parameters = QuadrupedPlantParameters
     make_up = 0.0  # simulated time falls behind instead: in a hurry the arc could not answer every step
-    stale_fault = "positions_stale: the stance is held"
+    stale_fault = "positions_stale: the robot crouches"
 
     def __init__(self) -> None:
         super().__init__("quadruped_plant_node")
@@ -66,7 +66,7 @@ class QuadrupedPlantNode(PlantBase):
 
         self.plant = plant = make_walker_plant(scenario)
         self.state = plant.reset(scenario.seed)
-        self.watchdog = PositionsWatchdog(interface(POSITIONS).max_age_s, plant.stance)
+        self.watchdog = PositionsWatchdog(interface(POSITIONS).max_age_s, plant.crouch)
         self.clock, self.joints = advertise(self, "clock"), advertise(self, "quadruped/joint_states")
         self.odometry, self.push = advertise(self, "quadruped/odometry"), advertise(self, "quadruped/push")
         self.fallen = advertise(self, "quadruped/fallen")

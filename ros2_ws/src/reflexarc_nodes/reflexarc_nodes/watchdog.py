@@ -97,20 +97,20 @@ class EffortWatchdog:
 
 
 class PositionsWatchdog:
-    """Holds the newest targets of a quadruped's joints; where they are old, not finite or not there: the stance.
+    """Holds the newest targets of a quadruped's joints; where they are old, not finite or not there: a crouch.
 
     Age is the plant's own time since the arrival, as for `EffortWatchdog`.
     """
 
-    def __init__(self, max_age: float, stance: Array):
-        """Take the largest age in plant time [s], and the stance, shape (n,). [rad]"""
+    def __init__(self, max_age: float, crouch: Array):
+        """Take the largest age in plant time [s], and the crouch, shape (n,). [rad]"""
         self.max_age = max_age
         self.refused = 0
         self.received = False
         self.stale = True
         self.fresh = False
         """Whether one has come since the last step."""
-        self._stance = stance
+        self._crouch = crouch
         self._targets: Array | None = None
         self._arrival = -math.inf
 
@@ -129,4 +129,4 @@ class PositionsWatchdog:
         self.fresh = False
         targets = self._targets
         self.stale = targets is None or now - self._arrival > self.max_age + _ROUNDING
-        return self._stance if targets is None or self.stale else targets
+        return self._crouch if targets is None or self.stale else targets
