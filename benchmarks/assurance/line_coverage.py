@@ -26,8 +26,9 @@ MEASURED = {
 }
 """Files of the safety layer, below src/reflexarc."""
 _ASSURANCE = ("drift", "entropy", "gate*", "guards*", "injection_mutants", "monitors_*", "supervis*")
-TESTS = ("tests/arc", "tests/ros/test_inputs.py", *(f"tests/assurance/test_{name}.py" for name in _ASSURANCE))
-"""Those of the measured files; test_inputs needs no ROS either."""
+_INPUTS = ("tests/ros/test_inputs.py", "tests/ros/test_walker_inputs.py")
+TESTS = ("tests/arc", *_INPUTS, *(f"tests/assurance/test_{name}.py" for name in _ASSURANCE))
+"""Those of the measured files; those of inputs need no ROS either."""
 SHORT, SHORT_TESTS = ("gate",), ("tests/assurance/test_gate.py", "tests/assurance/test_injection_mutants.py")
 _SETTINGS = """[run]
 branch = True

@@ -233,6 +233,18 @@ def test_a_critic_that_gives_no_number_is_a_reflex_and_a_fault(arc):
     assert not ticks(arc, 1, 200)[0].faults
 
 
+def test_a_recovery_keeps_its_rate_where_ticks_are_missing(arc):
+    """Ticks 0.1 s apart: it decides in each, and once more 0.02 s later."""
+    policy, decided = constant(LEANS), []
+    with_recovery(arc, policy)
+    arc.tick(state(0.0, velocity=FALLING), proposal(), Mode.NORMAL, 0.0)
+    decide = policy.propose
+    policy.propose = lambda known, told, now: (decided.append(now), decide(known, told, now))[1]
+    for now in (0.1, 0.2, 0.204, 0.216, 0.22):
+        arc.tick(state(now, velocity=FALLING), proposal(now), Mode.NORMAL, now)
+    assert decided == [0.1, 0.2, 0.22]
+
+
 def test_a_recovery_that_gives_no_number_is_replaced_by_the_crouch(arc):
     with_recovery(arc, constant(0.0, refuses=True))
     found = ticks(arc, 10, velocity=FALLING)

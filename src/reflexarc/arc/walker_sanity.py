@@ -35,7 +35,9 @@ class WalkerSanityStage(SanityStage):
     def apply(self, tick: Tick) -> None:
         """Check clock, state and proposal, in this order."""
         self._motion.begin()
-        if not (self._clock(tick) and self._state(tick) and self._possible(tick)):
+        if not (
+            self._clock(tick) and self._state(tick) and self._surroundings(tick) and self._possible(tick)
+        ):
             return
         self._motion.known = tick.state
         self._proposal(tick)
