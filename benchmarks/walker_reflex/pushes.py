@@ -22,7 +22,7 @@ COLUMNS = {
     "along": {"arc.walker.rule": "along"},
     "stand": {"arc.walker.rule": "stand"},
 }
-SEEDS, SHORT_SEEDS, SHORT_S = 64, 2, 6.0
+SEEDS, SHORT_SEEDS, SHORT_S = 32, 2, 6.0
 DELTA = 0.05
 SHOWN = ("velocity_error_m_s", "reflexes", "reflex_share", "reflex_latency_s", "risk_mean")
 EVERY = 5

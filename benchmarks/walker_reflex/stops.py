@@ -15,7 +15,7 @@ from reflexarc_sim.scenario import load_scenario
 from reflexarc_sim.walker_lockstep import WalkerRun
 
 SCENARIO = "quadruped_push"
-SEEDS, SHORT_SEEDS = 64, 2
+SEEDS, SHORT_SEEDS = 32, 2
 FIRST_S, LAST_S, WATCHED_S = 2.0, 14.0, 5.0
 WAYS = ("nothing", "policy", "state")
 DELTA = 0.05

@@ -10,7 +10,7 @@ from reflexarc.cli.parts import joined_headline, main, run_parts
 HERE = Path(__file__).resolve().parent
 PARTS = ("times", "stops", "pushes")
 """Modules beside this one, each with `run(full, progress)` and `headline(part)`."""
-SEEDS = tuple(range(64))
+SEEDS = tuple(range(32))
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
