@@ -102,8 +102,8 @@ def test_every_field_has_a_comment_with_unit_and_meaning_of_zero(path):
 @pytest.mark.parametrize(
     ("message", "core", "renamed"),
     [
-        ("Verdict", Verdict, {"contact": "command"}),  # of a base, which has no such thing
-        ("ArmVerdict", Verdict, {}),
+        ("Verdict", Verdict, {"contact": "command", "walker": "command"}),  # of a base, which has neither
+        ("ArmVerdict", Verdict, {"walker": "reflex"}),  # a quadruped's says there who acts
         ("ArmVerdict", ContactVerdict, {}),
         ("ImpedanceProposal", ImpedanceProposal, {"stamp": "header", "frame_id": "header"}),
         ("Intervention", Intervention, {}),

@@ -30,7 +30,8 @@ def test_every_magnitude_was_run_in_every_way_over_all_seeds(figures):
     assert len(rows) == 9 and {r["runs"] for r in rows} == {len(study.SEEDS)} == {32}
     for r in rows:
         assert (
-            r["survived"] == sum(r["outcomes"]) and 0.0 <= r["low"] <= r["survived"] / r["runs"] <= r["high"] <= 1.0
+            r["survived"] == sum(r["outcomes"])
+            and 0.0 <= r["low"] <= r["survived"] / r["runs"] <= r["high"] <= 1.0
         )
         assert (r["reflexes"] == 0.0) == (r["column"] == "without")
         assert not r["faults"]
