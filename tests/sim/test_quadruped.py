@@ -20,6 +20,8 @@ from reflexarc_sim.quadruped.model import assemble_quadruped
 from reflexarc_sim.quadruped.protocol import Continuous, Nobody, Sudden
 from reflexarc_sim.quadruped.randomisation import NONE, Randomisation
 from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk, make_walk
+from reflexarc_sim.quadruped.stand import StandingTask
+from reflexarc_sim.quadruped.task import WalkingTask, Weights
 from reflexarc_sim.quadruped.terrain import TILE, plane, tiles
 from reflexarc_sim.quadruped.walk import Walk
 
@@ -35,6 +37,15 @@ def stands(walk, steps, push=None, seed=0):
         failed |= step.failed
         task.append(step.task)
     return failed, walk.state["qpos"].copy(), np.array(task)
+
+
+def moment(known):
+    """What a task sees of robots of which only this is known: no command, feet on the ground."""
+    n = len(known.rate)
+    zeros = {
+        name: np.zeros((n, k)) for name, k in (("command", 3), ("feet", 4), ("torque", 12), ("change", 12))
+    }
+    return walking.Moment(known=known, height=np.zeros(n), phase=np.zeros(n), age=np.zeros(n), **zeros)
 
 
 def test_the_go1_is_the_one_of_the_published_description():
@@ -139,8 +150,28 @@ def test_the_task_is_worth_most_when_the_command_is_followed():
     known.velocity[1] = 0.5, 0.0, 0.0
     known.rate[2] = 0.0, 0.0, 0.5
     np.testing.assert_allclose(
-        walking.task_reward(np.zeros((3, 3)), known), [1.5, math.exp(-1.0) + 0.5, 1.0 + 0.5 * math.exp(-1.0)]
+        WalkingTask().reward(moment(known)), [1.5, math.exp(-1.0) + 0.5, 1.0 + 0.5 * math.exp(-1.0)]
     )
+
+
+def test_every_shaping_reward_is_what_its_weight_says():
+    """One robot, one thing out of order at a time, against one whose feet are at the clock's heights."""
+    known = walking.Body(*(np.zeros((1, k)) for k in (3, 3, 3, 12, 12)))
+    none = {name: 0.0 for name in vars(Weights())}
+
+    def worth(name, **changes):
+        body = {key: changes.pop(key) for key in list(changes) if key in vars(known)}
+        now = dataclasses.replace(moment(dataclasses.replace(known, **body)), **changes)
+        return WalkingTask(weights=Weights(**{**none, name: 3.0})).shaping(now)[0]
+
+    three, twelve = np.array([[1.0, 2.0, 4.0]]), np.arange(12.0)[None]
+    assert worth("upright") == 3.0 and worth("feet") == 3.0
+    assert worth("feet", feet=np.full((1, 4), 0.05)) == pytest.approx(3.0 * math.exp(-1.0))
+    assert worth("vertical", velocity=three) == -3.0 * 16.0
+    assert worth("roll_pitch_rate", rate=three) == worth("lean", gravity=three) == -3.0 * 5.0
+    assert worth("height", height=np.array([0.1])) == pytest.approx(-0.03)
+    assert worth("action_rate", change=twelve) == worth("torque", torque=twelve) == -3.0 * (twelve**2).sum()
+    assert worth("pose", joints=twelve) == -3.0 * (0.0 + 9.0 + 36.0 + 81.0)
 
 
 def test_what_is_seen_is_in_base_link():
@@ -153,7 +184,7 @@ def test_what_is_seen_is_in_base_link():
     np.testing.assert_allclose(known.velocity, [[1.0, 0.0, 0.0]], atol=1e-12)
     np.testing.assert_allclose(known.gravity, [[0.0, 0.0, -1.0]], atol=1e-12)
     qpos[0, 3:7] = math.cos(0.55), math.sin(0.55), 0.0, 0.0  # rolled by 1.1 rad
-    assert walking.leans(walking.body(qpos, qvel, np.zeros(12))).all()
+    assert WalkingTask().fallen(moment(walking.body(qpos, qvel, np.zeros(12)))).all()
     assert walking.observe(np.zeros((1, 3)), known, np.zeros((1, 12)), np.zeros((1, 2))).shape == (1, 50)
 
 
@@ -191,6 +222,43 @@ def test_a_push_moves_the_robot_where_it_points():
     moved = gained - gained[2]
     assert moved[0, 0] > 0.05 and abs(moved[0, 1]) < 0.3 * moved[0, 0]
     assert moved[1, 1] > 0.05 and abs(moved[1, 0]) < 0.3 * moved[1, 1]
+
+
+def test_a_stand_is_worth_most_upright_and_still_and_counts_as_a_fall_only_after_the_time_to_rise():
+    known = walking.Body(*(np.zeros((4, k)) for k in (3, 3, 3, 12, 12)))
+    known.gravity[:] = [[-1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [-0.5, 0.0, -math.sqrt(0.75)]]
+    known.velocity[1] = 3.0, 0.3, 0.4  # rises as well, which is not level
+    task, now = StandingTask(rise_s=2.0), moment(known)
+    np.testing.assert_allclose(task.reward(now), [1.5, 1.0 + 0.5 * math.exp(-1.0), 0.0, 0.25 * 1.5])
+    assert not task.fallen(dataclasses.replace(now, age=np.full(4, 2.0))).any()
+    late = task.fallen(dataclasses.replace(now, age=np.full(4, 2.02)))
+    assert late.tolist() == [False, False, True, True]
+
+
+def test_who_stands_begins_upright_with_hind_feet_on_the_ground_or_on_all_fours():
+    walk = make_walk({"stand": {"held_up": 0.5}, "randomisation": {"start": [1.0, 1.0]}}, 32, "a recipe")
+    seen = walk.begin(np.random.default_rng(0))
+    up = -walk._known().gravity[:, 0]
+    assert set(np.round(up, 9)) == {0.0, 1.0}
+    feet = walk._heights()[1]
+    np.testing.assert_allclose(feet[up > 0.5][:, 2:], 0.02, atol=1e-9)
+    assert (feet[up > 0.5][:, :2] > 0.5).all() and np.abs(feet[up < 0.5]).max() < 0.021
+    assert not seen[:, :3].any() and not seen[:, -2:].any(), "no command, no clock"
+    for _ in range(20):
+        _, step = walk.step(np.zeros((32, 12)), np.zeros((32, 3)), np.random.default_rng(0))
+    assert (step.task[up > 0.5] > 1.0).all(), "the pose alone carries it for 0.4 s"
+    assert np.isfinite(walk.step(np.zeros((32, 12)), np.zeros((32, 3)), np.random.default_rng(0))[0]).all()
+
+
+def test_who_does_not_rise_in_time_has_fallen():
+    settings = QuadrupedSettings(
+        stand=StandingTask(held_up=0.0, rise_s=0.5, fore=(0, 0.8, -1.5), hind=(0, 0.8, -1.5))
+    )
+    walk = judged_walk(settings, 2)
+    rng = np.random.default_rng(0)
+    walk.begin(rng)
+    ends = [walk.step(np.zeros((2, 12)), np.zeros((2, 3)), rng)[1].failed.all() for _ in range(30)]
+    assert ends.index(True) == 25 and walk.t.length_s > 1e3
 
 
 def test_a_force_at_a_place_is_a_force_and_its_moment():

@@ -9,6 +9,7 @@ from typing import Any
 from reflexarc.core.config import from_mapping, quantity
 from reflexarc.robots.quadruped import load_quadruped
 from reflexarc_sim.quadruped.randomisation import NONE, Randomisation
+from reflexarc_sim.quadruped.stand import StandingTask
 from reflexarc_sim.quadruped.task import WalkingTask
 from reflexarc_sim.quadruped.terrain import LEVELS, plane, tiles
 from reflexarc_sim.quadruped.walk import PUSHED, Walk
@@ -23,6 +24,7 @@ class QuadrupedSettings:
 
     robot: str = quantity("go1", doc="a folder of models/ with quadruped.yaml")
     task: WalkingTask = dataclasses.field(default_factory=WalkingTask)
+    stand: StandingTask | None = quantity(None, doc="given: they stand on their hind legs instead of walking")
     ground: str = quantity("plane", choices=GROUNDS, doc="what they walk on")
     ground_seed: int = quantity(0, low=0, high=2**31, doc="of what is rough")
     levels: int = quantity(
@@ -36,8 +38,13 @@ class QuadrupedSettings:
         ground = plane() if self.ground == "plane" else tiles(self.ground_seed)
         levels = min(self.levels, len(ground.places))
         return Walk(
-            load_quadruped(self.robot), episodes, self.task, self.randomisation, ground, levels, threads, self.pushed,
+            load_quadruped(self.robot), episodes, self.asked, self.randomisation, ground, levels, threads, self.pushed,
         )  # fmt: skip
+
+    @property
+    def asked(self) -> WalkingTask | StandingTask:
+        """The task."""
+        return self.task if self.stand is None else self.stand
 
 
 def judged_walk(
@@ -56,7 +63,7 @@ def judged_walk(
         threads: of the physics; 0: one per core.
         level: of the tiles' difficulty on which they begin; default: a plane.
     """
-    task = dataclasses.replace(settings.task, length_s=_ENDLESS_S)
+    task = dataclasses.replace(settings.asked, length_s=_ENDLESS_S)
     ground = plane()
     if level is not None:
         ground = tiles(settings.ground_seed)

@@ -15,12 +15,12 @@ from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc.core.types import Array
 from reflexarc.robots.quadruped import Quadruped
 from reflexarc.robust.problem import Mask, Step
-from reflexarc.walking.gait import clock
+from reflexarc.walking.gait import clock, walks
 from reflexarc.walking.observation import slewed
 from reflexarc_sim.quadruped import task as walking
 from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, assemble_quadruped
 from reflexarc_sim.quadruped.randomisation import NONE, Differences, Randomisation
-from reflexarc_sim.quadruped.task import CONTROL_PERIOD, IDEAL, OBSERVED, WalkingTask
+from reflexarc_sim.quadruped.task import CONTROL_PERIOD, IDEAL, OBSERVED, Moment, Task, WalkingTask
 from reflexarc_sim.quadruped.terrain import Terrain, plane
 
 SUBSTEPS = round(CONTROL_PERIOD / PHYSICS_PERIOD)
@@ -43,7 +43,7 @@ class Walk:
         self,
         robot: Quadruped,
         episodes: int,
-        t: WalkingTask | None = None,
+        t: Task | None = None,
         differences: Randomisation = NONE,
         terrain: Terrain | None = None,
         levels: int = 1,
@@ -71,7 +71,8 @@ class Walk:
         if episodes < 1:
             raise ConfigError(f"{episodes} episodes; at least one")
         self.name, self.episodes = robot.name, episodes
-        self.robot, self.t = robot, WalkingTask() if t is None else t
+        self.robot = robot
+        self.t: Task = WalkingTask() if t is None else t
         self.terrain = plane() if terrain is None else terrain
         if not 1 <= levels <= len(self.terrain.places):
             raise ConfigError(f"levels: {levels}; the terrain has {len(self.terrain.places)}")
@@ -91,7 +92,7 @@ class Walk:
         names = ("qpos", "qvel", "ctrl", "xfrc_applied", "geom_xpos", "sensordata", "actuator_force")
         self.state = {name: self.batch.bind(name) for name in names}
         n = episodes
-        self._stance = np.tile(robot.stance, 4)
+        self._pose, self._height = self.t.pose(robot), self.t.height(robot)
         self._low, self._high = parts.model.jnt_range[1:, 0], parts.model.jnt_range[1:, 1]
         self.command, self._goal, self.action_taken = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12))
         self.motion = (np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12)), np.zeros((n, 12)))
@@ -100,6 +101,7 @@ class Walk:
         self.torque_limit = parts.model.actuator_forcerange[:, 1]
         """Shape (12,). [N m]"""
         self._step, self._held = np.zeros(n, dtype=int), np.zeros(n, dtype=int)
+        self._age = np.zeros(n, dtype=int)
         self._phase, self._late = np.zeros(n), np.zeros(n, dtype=int)
         self._length = round(self.t.length_s / CONTROL_PERIOD)
         self._hold = round(self.t.commands.hold_s / CONTROL_PERIOD)
@@ -122,20 +124,17 @@ class Walk:
         lost = self._recover()
         known = self._known()
         self._phase = (self._phase + self.t.gait.frequency * CONTROL_PERIOD) % 1.0
-        task = walking.task_reward(self.command, known)
+        self._age += 1
         height, feet = self._heights()
         torque = np.nan_to_num(self.state["actuator_force"])
-        shaping = walking.shaping_reward(
-            self.t.weights, known, height, torque, action - self.action_taken, feet,
-            self.t.gait.heights(self._phase, self._walks()),
-        )  # fmt: skip
+        change, age = action - self.action_taken, self._age * CONTROL_PERIOD
+        now = Moment(self.command, known, height, feet, torque, change, self._phase, age)
+        task, shaping = self.t.reward(now), self.t.shaping(now)
         self.motion = (known.velocity, known.rate, torque, known.joint_rates)
         self.action_taken = action
         self._step += 1
-        failed: Mask = np.logical_or(
-            walking.leans(known), self.state["sensordata"][:, self.assembly.touch] > 0.0
-        )
-        failed |= lost
+        touches: Mask = np.greater(self.state["sensordata"][:, self.assembly.touch], 0.0)
+        failed = self.t.fallen(now) | touches | lost
         over = self._step >= self._length
         self._held -= 1
         new = self._held <= 0
@@ -163,7 +162,7 @@ class Walk:
 
     def _move(self, action: Array) -> None:
         """Let the new targets act after each robot's delay."""
-        wanted = np.clip(self._stance + self.robot.action_scale * action, self._low, self._high)
+        wanted = np.clip(self._pose + self.robot.action_scale * action, self._low, self._high)
         ctrl = np.repeat(wanted[:, None], SUBSTEPS, axis=1)
         before = np.arange(SUBSTEPS) < self._late[:, None]
         ctrl = np.where(before[..., None], self.state["ctrl"][:, None], ctrl)
@@ -175,31 +174,27 @@ class Walk:
         qpos, qvel = self.state["qpos"], self.state["qvel"]
         lost: Mask = np.logical_not(np.isfinite(np.hstack((qpos, qvel))).all(axis=1))
         if lost.any():
-            qpos[lost] = [0.0, 0.0, self.robot.height, 1.0, 0.0, 0.0, 0.0, *self._stance]
+            qpos[lost] = [0.0, 0.0, self.robot.height, 1.0, 0.0, 0.0, 0.0, *self._pose]
             qvel[lost] = 0.0
             self.batch.forward(np.flatnonzero(lost))
         return lost
 
     def _known(self) -> walking.Body:
-        return walking.body(self.state["qpos"], self.state["qvel"], self._stance)
-
-    def _walks(self) -> Array:
-        return (np.abs(self.command) > 0.1).any(axis=1).astype(float)
+        return walking.body(self.state["qpos"], self.state["qvel"], self._pose)
 
     def _heights(self) -> tuple[Array, Array]:
-        """Of the trunk above its stance and of the feet above the ground."""
+        """Of the trunk above what its task wants, and of the feet above the ground."""
         qpos, feet = self.state["qpos"], np.take(self.state["geom_xpos"], self.assembly.feet, axis=1)
         ground = self.terrain.at(qpos[:, :2])
         below = self.terrain.at(feet[..., :2].reshape(-1, 2)).reshape(-1, 4)
         return (
-            qpos[:, 2] - ground - self.robot.height,
+            qpos[:, 2] - ground - self._height,
             feet[..., 2] - below - self.robot.foot_radius,
         )
 
     def _observe(self) -> Array:
-        return walking.observe(
-            self.command, self._known(), self.action_taken, clock(self._phase, self._walks())
-        )
+        told = clock(self._phase, walks(self.command))
+        return walking.observe(self.command, self._known(), self.action_taken, told)
 
     def _tell(self, where: Mask, rng: np.random.Generator) -> None:
         """Draw new commands."""
@@ -215,17 +210,18 @@ class Walk:
         ids = np.flatnonzero(where)
         self.batch.reset(ids, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
         places = self.terrain.places[: self._levels].reshape(-1, 3)
+        elevation, height, joints = self.t.starts(self.robot, n, rng)
         qpos = np.zeros((n, 19))
         qpos[:, :3] = places[rng.integers(0, len(places), n)]
-        qpos[:, 2] += self.robot.height + 0.02
-        heading = rng.uniform(-np.pi, np.pi, n) / 2.0
-        qpos[:, 3], qpos[:, 6] = np.cos(heading), np.sin(heading)
-        joints = self._stance * rng.uniform(*self._ranges.start, (n, 12))
-        qpos[:, 7:] = np.clip(joints, self._low, self._high)
+        qpos[:, 2] += height
+        heading, pitch = rng.uniform(-np.pi, np.pi, n) / 2.0, -0.5 * elevation
+        qpos[:, 3], qpos[:, 6] = np.cos(heading) * np.cos(pitch), np.sin(heading) * np.cos(pitch)
+        qpos[:, 4], qpos[:, 5] = -np.sin(heading) * np.sin(pitch), np.cos(heading) * np.sin(pitch)
+        qpos[:, 7:] = np.clip(joints * rng.uniform(*self._ranges.start, (n, 12)), self._low, self._high)
         self.state["qpos"][ids] = qpos
         self.state["qvel"][ids] = 0.0
         self.state["ctrl"][ids] = qpos[:, 7:]
         self.batch.forward(ids)
-        self._step[ids], self.action_taken[ids], self.command[ids] = 0, 0.0, 0.0
+        self._step[ids], self._age[ids], self.action_taken[ids], self.command[ids] = 0, 0, 0.0, 0.0
         self._phase[ids] = rng.random(n)
         self._tell(where, rng)
