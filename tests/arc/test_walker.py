@@ -293,7 +293,7 @@ def test_the_recovery_decides_at_its_own_rate_and_begins_where_the_robot_was_dra
     np.testing.assert_allclose(spy.followed[0], drawn)
 
 
-@pytest.mark.parametrize(("rule", "told"), [("along", 0.5), ("stand", 0.0)])
+@pytest.mark.parametrize(("rule", "told"), [("along", 2.0), ("stand", 0.0)])
 def test_a_reflex_goes_along_with_the_push_or_stands(critic, rule, told):
     arc = made(critic, rule=rule)
     with_recovery(arc, spy := Spy())

@@ -194,6 +194,19 @@ def test_a_command_that_is_old_means_to_stand(policy, stamp, velocity, told):
     assert policy.told(5.0).tolist() == told
 
 
+def test_a_command_beyond_what_was_learned_is_a_warning_as_long_as_it_lasts(policy):
+    from reflexarc_nodes.quadruped_convert import command_to
+
+    def warned(velocity):
+        now = policy.time.now()
+        feed(policy, now)
+        policy._take_command(command_to(now, np.array(velocity)))
+        return "walker_command_beyond" in policy.health().text
+
+    assert warned([0.0, 0.6, 0.0]) and warned([1e9, 0.0, 0.0])
+    assert not warned([1.0, 0.5, -1.0]) and not warned([math.nan, 0.0, 0.0])
+
+
 def test_a_policy_whose_decision_is_not_finite_is_silent_and_goes_on(policy):
     feed(policy, 5.0)
     actor, policy.policy.actor = policy.policy.actor, lambda seen: np.full((1, 12), math.nan)

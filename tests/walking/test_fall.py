@@ -10,6 +10,7 @@ import pytest
 from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.robust.weights import NumpyPolicy
 from reflexarc.walking import fall_training as training
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.fall import VIEWED, FallCritic, load_fall, save_fall
 from reflexarc.walking.fall_recipe import FallRecipe, Network, Rollouts, Threshold, read_fall_recipe
 from reflexarc_sim.quadruped.falls import Pushers, collect, discounted, make_walk, shielded
@@ -208,8 +209,8 @@ def test_a_recipe_that_is_not_acceptable_says_what_is(tmp_path, text, words):
 
 def test_robots_are_told_as_the_policy_was_when_it_learned():
     policy = constant(0.0)
-    policy.slew = 1.0
+    policy.commands = Commands(slew=1.0)
     walk = make_walk(SMALL, policy, 8)
-    assert walk.t.commands.slew == 1.0 and walk.t.gait == policy.gait
+    assert walk.t.commands is policy.commands and walk.t.gait == policy.gait
     walk.begin(np.random.default_rng(0))
     assert 0.0 < np.abs(walk.command).max() <= 0.02, "from rest, by 1 m/s every second"

@@ -16,6 +16,7 @@ from reflexarc.core.paths import models_dir
 from reflexarc.core.types import WalkerState
 from reflexarc.robots.quadruped import JOINT_NAMES
 from reflexarc.robust.weights import FORMAT, load_tensors
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.observation import CONTROL_PERIOD, into_body
 from reflexarc.walking.policy import load_walking_policy
 from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk
@@ -33,7 +34,7 @@ def policy():
 def test_it_sees_and_does_the_same_to_the_bit_as_in_training(policy):
     """One robot of the batch, its state handed over as a robot's would be."""
     walk = judged_walk(QuadrupedSettings(), 1, threads=1)
-    policy.slew = 0.0
+    policy.commands = Commands()
     rng = np.random.default_rng(0)
     expected = walk.begin(rng)
     walk._phase[:] = 0.0
@@ -92,7 +93,7 @@ def test_what_was_carried_out_takes_the_place_of_the_last_action(policy):
 
 
 def test_the_clock_goes_with_time_and_a_robot_that_is_to_stand_has_none(policy):
-    seen, policy.slew = [], 0.0
+    seen, policy.commands = [], Commands()
     policy.actor = lambda rows: (seen.append(rows[0, 48:].copy()), np.zeros((1, 12)))[1]
     for now in (
         0.0,
@@ -167,7 +168,7 @@ print(bad)
 def test_commands_reach_it_at_the_pace_that_it_learned_with(policy):
     seen = []
     actor, policy.actor = policy.actor, lambda rows: (seen.append(rows[0].copy()), actor(rows))[1]
-    policy.slew = 2.0
+    policy.commands = Commands(slew=2.0)
     for k in range(3):
         policy.propose(state(), np.array([1.0, 0.0, -0.03]), 0.02 * k)
     assert np.allclose([row[0] for row in seen], [0.04, 0.08, 0.12])
@@ -178,6 +179,17 @@ def test_commands_reach_it_at_the_pace_that_it_learned_with(policy):
     policy.reset(AHEAD)
     policy.propose(state(), np.zeros(3), 1.0)
     assert seen[-1][0] == pytest.approx(0.46)
+
+
+def test_a_command_that_it_never_learned_is_cut_to_those_that_it_did(policy):
+    seen = []
+    policy.actor = lambda rows: (seen.append(rows[0, :3].copy()), np.zeros((1, 12)))[1]
+    policy.commands = Commands(forward=1.0, sideways=0.5, turn=0.8)
+    policy.propose(state(), np.array([1e9, -3.0, 0.7]), 0.0)
+    policy.reset(np.array([-7.0, 0.0, 0.0]))
+    policy.commands = Commands(slew=1.0)
+    policy.propose(state(), np.zeros(3), 1.0)
+    np.testing.assert_allclose(seen, [[1.0, -0.5, 0.7], [-0.98, 0.0, 0.0]])
 
 
 @pytest.mark.parametrize("slew", [-1.0, math.nan, math.inf, "fast"])

@@ -8,6 +8,7 @@ from reflexarc.arc.walker_motion import WalkerMotion
 from reflexarc.core.types import FIXED_FRAME, JointProposal, WalkerState
 from reflexarc.robots.quadruped import JOINT_NAMES, load_quadruped
 from reflexarc.robust.weights import NumpyPolicy
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.fall import VIEWED, save_fall
 from reflexarc.walking.gait import Gait
 from reflexarc.walking.observation import OBSERVED
@@ -43,7 +44,7 @@ def constant(action, refuses=False):
     """Return a policy that always gives one action (12 equal entries)."""
     bias = np.full(12, action, dtype=np.float32)
     actor = NumpyPolicy([(np.zeros((12, OBSERVED), np.float32), bias)], np.zeros(OBSERVED), np.ones(OBSERVED))
-    policy = WalkingPolicy(GO1, actor, Gait())
+    policy = WalkingPolicy(GO1, actor, Gait(), Commands())
     if refuses:
         policy.actor = lambda seen: np.full((len(seen), 12), np.nan)
     return policy

@@ -18,7 +18,7 @@ from reflexarc.robust.problem import Mask
 from reflexarc.walking.fall import VIEWED, FallCritic, fall_view
 from reflexarc.walking.fall_recipe import FallRecipe, Rollouts
 from reflexarc.walking.gait import clock, walks
-from reflexarc.walking.observation import CONTROL_PERIOD, MOST_ACTION, OBSERVED, slewed
+from reflexarc.walking.observation import CONTROL_PERIOD, MOST_ACTION, OBSERVED
 from reflexarc.walking.policy import WalkingPolicy
 from reflexarc.walking.recovery import going_along
 from reflexarc_sim.quadruped import task as walking
@@ -95,8 +95,7 @@ def make_walk(recipe: FallRecipe, policy: WalkingPolicy, episodes: int, threads:
         ConfigError: the recipe's randomisation is not acceptable.
     """
     differ = from_mapping(Randomisation, recipe.rollouts.randomisation, "rollouts.randomisation")
-    commands = walking.Commands(slew=policy.slew)
-    task = walking.WalkingTask(commands=commands, gait=policy.gait, length_s=_ENDLESS_S)
+    task = walking.WalkingTask(commands=policy.commands, gait=policy.gait, length_s=_ENDLESS_S)
     return Walk(load_quadruped(recipe.robot), episodes, task, differ, threads=threads)
 
 
@@ -198,8 +197,9 @@ def shielded(
             if (
                 recovery is not None
             ):  # as `arc.walker_motion` tells it, the clock from the beginning of the reflex
-                goal = going_along(seen[:, _VELOCITY], 1.0 if use.rule == "along" else 0.0)
-                told = np.where(lasted[:, None] > 1, slewed(told, goal, recovery.slew), goal)
+                asked, share = recovery.commands, 1.0 if use.rule == "along" else 0.0
+                goal = asked.within(going_along(seen[:, _VELOCITY], share))
+                told = np.where(lasted[:, None] > 1, asked.towards(told, goal), goal)
                 phase = recovery.gait.frequency * CONTROL_PERIOD * np.maximum(lasted - 1, 0) % 1.0
                 other = recovery.actor(np.hstack((told, seen[:, _MIDDLE], clock(phase, walks(told)))))
             seen, step = walk.step(np.where(reflex[:, None], other, action), pushes(k, seen, rng), rng)

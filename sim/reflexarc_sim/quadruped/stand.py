@@ -18,8 +18,9 @@ from reflexarc.core.config import quantity
 from reflexarc.core.types import Array
 from reflexarc.robots.quadruped import Quadruped, Three
 from reflexarc.robust.problem import Mask
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.gait import Gait
-from reflexarc_sim.quadruped.task import DROP, LEAN, SIGMA, Commands, Moment
+from reflexarc_sim.quadruped.task import DROP, LEAN, SIGMA, Moment
 
 NO_COMMANDS = Commands(forward=0.0, sideways=0.0, turn=0.0, standing=1.0)
 

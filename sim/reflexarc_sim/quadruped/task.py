@@ -21,6 +21,7 @@ from reflexarc.core.config import quantity
 from reflexarc.core.types import Array
 from reflexarc.robots.quadruped import Quadruped
 from reflexarc.robust.problem import Mask
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.gait import Gait, walks
 from reflexarc.walking.observation import CONTROL_PERIOD as CONTROL_PERIOD
 from reflexarc.walking.observation import OBSERVED as OBSERVED
@@ -62,28 +63,6 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Commands:
-    """Velocities that are asked for, drawn evenly and held for a while."""
-
-    forward: float = quantity(1.0, unit="m/s", low=0.0, high=5.0, doc="largest forward and backward")
-    sideways: float = quantity(0.5, unit="m/s", low=0.0, high=5.0, doc="largest to the sides")
-    turn: float = quantity(1.0, unit="rad/s", low=0.0, high=5.0, doc="largest yaw rate")
-    hold_s: float = quantity(5.0, unit="s", low=0.02, high=1e3, doc="time until a new one")
-    standing: float = quantity(0.1, low=0.0, high=1.0, doc="share of commands to stand")
-    slew: float = quantity(
-        0.0,
-        low=0.0,
-        high=1e3,
-        doc="largest change of a command per second (m/s, of the yaw rate rad/s), from rest at the start; 0: at once",
-    )
-
-    def draw(self, n: int, rng: np.random.Generator) -> Array:
-        """Return n commands, shape (n, 3): m/s, m/s, rad/s."""
-        most = np.array((self.forward, self.sideways, self.turn))
-        return rng.uniform(-most, most, (n, 3)) * (rng.random((n, 1)) >= self.standing)
-
-
-@dataclass(frozen=True)
 class Moment:
     """n robots after a step, as a task looks at them."""
 
@@ -108,7 +87,7 @@ class Task(Protocol):
     """What robots are to do; all of its numbers are of a recipe."""
 
     @property
-    def commands(self) -> "Commands":
+    def commands(self) -> Commands:
         """What they are told."""
         ...
 

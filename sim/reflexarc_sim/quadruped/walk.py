@@ -16,7 +16,6 @@ from reflexarc.core.types import Array
 from reflexarc.robots.quadruped import Quadruped
 from reflexarc.robust.problem import Mask, Step
 from reflexarc.walking.gait import clock, walks
-from reflexarc.walking.observation import slewed
 from reflexarc_sim.quadruped import task as walking
 from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, assemble_quadruped
 from reflexarc_sim.quadruped.randomisation import NONE, Differences, Randomisation
@@ -113,7 +112,7 @@ class Walk:
             self._late = rng.integers(0, SUBSTEPS + 1, self.episodes)
         self._restart(np.ones(self.episodes, dtype=bool), rng)
         self._step = rng.integers(0, self._length, self.episodes)
-        self.command = slewed(self.command, self._goal, self.t.commands.slew)
+        self.command = self.t.commands.towards(self.command, self._goal)
         return self._observe()
 
     def step(self, action: Array, disturbance: Array, rng: np.random.Generator) -> tuple[Array, Step]:
@@ -141,7 +140,7 @@ class Walk:
         last = self._observe()
         self._tell(new & ~(failed | over), rng)
         self._restart(failed | over, rng)
-        self.command = slewed(self.command, self._goal, self.t.commands.slew)
+        self.command = self.t.commands.towards(self.command, self._goal)
         return self._observe(), Step(task, np.maximum(shaping, -task), failed, over, last)
 
     def tell(self, command: Array) -> Array:

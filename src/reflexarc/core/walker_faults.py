@@ -88,4 +88,13 @@ WALKER_FAULTS: tuple[Fault, ...] = (
         NEXT,
         f"{_NODES}::test_a_command_that_is_old_means_to_stand",
     ),
+    Fault(
+        "walker_command_beyond",
+        "walker_policy_node",
+        "a velocity larger than those that the policy learned with",
+        1.0 / interface("quadruped/proposal").rate_hz,
+        "each entry is cut to the largest that it learned with",
+        NEXT,
+        "tests/walking/test_policy.py::test_a_command_that_it_never_learned_is_cut_to_those_that_it_did",
+    ),
 )

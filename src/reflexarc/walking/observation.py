@@ -32,18 +32,6 @@ class Body:
     """Shape (n, 12). [rad/s]"""
 
 
-def slewed(command: Array, goal: Array, slew: float) -> Array:
-    """Return what is told one period later on the way from `command` to `goal`, shape (..., 3). [m/s, m/s, rad/s]
-
-    Args:
-        command: told now.
-        goal: asked for.
-        slew: largest change per second (m/s, of the yaw rate rad/s); 0: at once.
-    """
-    most = slew * CONTROL_PERIOD
-    return goal.copy() if slew == 0.0 else command + np.clip(goal - command, -most, most)
-
-
 def down_in(turn: Array) -> Array:
     """Return the direction of gravity in the frames of bodies with orientations `turn`, w first, shape (n, 4)."""
     down = np.zeros((len(turn), 3))

@@ -12,6 +12,7 @@ from reflexarc.core.errors import ConfigError, ModelError
 from reflexarc.core.types import Array, JointProposal, WalkerState
 from reflexarc.robots.quadruped import JOINT_NAMES, Quadruped, load_quadruped
 from reflexarc.robust.weights import NumpyPolicy, load
+from reflexarc.walking.commands import Commands
 from reflexarc.walking.gait import Gait, clock, walks
 from reflexarc.walking.observation import (
     CONTROL_PERIOD,
@@ -20,7 +21,6 @@ from reflexarc.walking.observation import (
     Body,
     down_in,
     observe,
-    slewed,
 )
 
 LONGEST_S = 5.0 * CONTROL_PERIOD
@@ -30,14 +30,14 @@ LONGEST_S = 5.0 * CONTROL_PERIOD
 class WalkingPolicy:
     """Decides every 0.02 s where the joints shall be drawn to; not trusted, the arc judges what it proposes."""
 
-    def __init__(self, robot: Quadruped, actor: NumpyPolicy, gait: Gait, slew: float = 0.0):
+    def __init__(self, robot: Quadruped, actor: NumpyPolicy, gait: Gait, commands: Commands):
         """Take the mean of an actor.
 
         Args:
             robot: its own.
             actor: from observations to actions.
             gait: that it learned with.
-            slew: largest change per second of the commands that it learned with, see `slewed`; it is kept.
+            commands: that it learned with: their range and pace are kept.
 
         Raises:
             ModelError: it sees or gives another number of entries than a quadruped has.
@@ -47,7 +47,7 @@ class WalkingPolicy:
                 f"a policy of {actor.inputs} observations and {actor.outputs} actions; a quadruped's has {OBSERVED} "
                 f"and {len(JOINT_NAMES)}"
             )
-        self.robot, self.gait, self.slew = robot, gait, slew
+        self.robot, self.gait, self.commands = robot, gait, commands
         self.stance = np.tile(robot.stance, 4)
         self.actor = actor
         """Rows of observations to rows of actions."""
@@ -63,7 +63,7 @@ class WalkingPolicy:
             told: command from which those to come are slewed, shape (3,) [m/s, m/s, rad/s]; default: to stand.
         """
         self._phase, self._last = 0.0, math.nan
-        self._told: Array = np.zeros(3) if told is None else told
+        self._told: Array = np.zeros(3) if told is None else self.commands.within(told)
         self._action: Array = np.zeros(len(JOINT_NAMES))
 
     def follow(self, targets: Array) -> None:
@@ -76,7 +76,8 @@ class WalkingPolicy:
 
         Args:
             state: newest.
-            command: velocity ahead and to the left and yaw rate, in base_link, shape (3,). [m/s, m/s, rad/s]
+            command: velocity ahead and to the left and yaw rate, in base_link, shape (3,); what it has not learned is
+                cut, see `Commands`. [m/s, m/s, rad/s]
             now: time of the decision. [s]
 
         Returns:
@@ -88,7 +89,9 @@ class WalkingPolicy:
         passed = now - self._last if math.isfinite(self._last) else 0.0
         self._phase = (self._phase + self.gait.frequency * min(max(passed, 0.0), LONGEST_S)) % 1.0
         self._last = now
-        self._told = slewed(self._told, np.asarray(command, dtype=np.float64), self.slew)
+        self._told = self.commands.towards(
+            self._told, self.commands.within(np.asarray(command, dtype=np.float64))
+        )
         wish = self._told[None]
         going = walks(wish)
         seen = observe(
@@ -125,26 +128,24 @@ def load_walking_policy(path: Path, robot: str) -> WalkingPolicy:
         UnknownNameError: there is no such robot.
     """
     policies, recipe = load(path)
-    name, gait, slew = _learned_with(recipe, path)
+    name, gait, commands = _learned_with(recipe, path)
     if name != robot:
         raise ModelError(f"{path}: a policy of {name!r}; wanted: one of {robot!r}")
     try:
-        return WalkingPolicy(load_quadruped(robot), policies["actor"], gait, slew)
+        return WalkingPolicy(load_quadruped(robot), policies["actor"], gait, commands)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 
 
-def _learned_with(recipe: dict[str, Any], path: Path) -> tuple[str, Gait, float]:
-    """Return robot, gait and slew of the commands of a recipe."""
+def _learned_with(recipe: dict[str, Any], path: Path) -> tuple[str, Gait, Commands]:
+    """Return robot, gait and commands of a recipe."""
     settings = recipe.get("quadruped")
     if not isinstance(settings, dict):
         raise ModelError(f"{path}: a policy of {recipe.get('problem')!r}; wanted: one of a quadruped")
     task = settings.get("task", {})
     try:
         gait = from_mapping(Gait, task.get("gait", {}), f"{path}: gait")
-        slew = float(task.get("commands", {}).get("slew", 0.0))
-    except (AttributeError, ConfigError, TypeError, ValueError) as error:
+        commands = from_mapping(Commands, task.get("commands", {}), f"{path}: commands")
+    except (AttributeError, ConfigError) as error:
         raise ModelError(f"{path}: the recipe's task is not acceptable ({error})") from error
-    if not (math.isfinite(slew) and slew >= 0.0):
-        raise ModelError(f"{path}: a slew of commands of {slew}; allowed: finite, 0 (at once) or above")
-    return str(settings.get("robot", "go1")), gait, slew
+    return str(settings.get("robot", "go1")), gait, commands

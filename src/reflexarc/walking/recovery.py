@@ -11,8 +11,6 @@ from reflexarc.core.types import Array
 
 RULES = ("along", "stand")
 """What a reflex tells the recovery policy."""
-_MOST = np.array((1.0, 0.5))
-"""Largest velocity ahead and to the left that is told: what policies are trained with. [m/s]"""
 
 
 def going_along(velocity: Array, share: Array | float) -> Array:
@@ -23,5 +21,5 @@ def going_along(velocity: Array, share: Array | float) -> Array:
         share: 1: all of it, 0: stand; shape (n, 1) or a number.
     """
     command = np.zeros((len(velocity), 3))
-    command[:, :2] = share * np.clip(velocity[:, :2], -_MOST, _MOST)
+    command[:, :2] = share * velocity[:, :2]
     return command

@@ -135,6 +135,10 @@ class WalkerPolicyNode(NodeParts, Node):
             warnings.append(f"walker_output_not_finite: {self.policy.refused} decisions were not made")
         if self.command is None or not abs(now - self.command.stamp) <= self.command_age:
             warnings.append("walker_command_stale: told to stand")
+        else:
+            velocity = self.command.velocity
+            if not np.array_equal(self.policy.commands.within(velocity), velocity, equal_nan=True):
+                warnings.append("walker_command_beyond: cut to the largest velocities that it learned with")
         return Health.judge(problems, values, warnings=warnings)
 
     def _stale(self, now: float) -> str:
