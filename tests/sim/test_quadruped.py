@@ -364,6 +364,7 @@ def test_a_policy_is_judged_alike_for_a_seed(pusher):
     assert found[0].survived.all() and (found[0].lasted == 6.0).all()
     assert np.isnan(found[0].gain).all() == isinstance(pusher, Nobody)
     assert (found[0].error > 0.1).any(), "who only stands does not follow commands"
+    assert (found[0].share > 0.01).all() and (found[0].share < 0.5).all()
 
 
 def test_a_fall_is_in_the_figures():

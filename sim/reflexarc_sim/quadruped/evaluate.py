@@ -31,6 +31,8 @@ class Judged:
     """Root mean square of the velocity's error in the plane. [m/s]"""
     turn_error: Array
     """And of the yaw rate's. [rad/s]"""
+    share: Array
+    """Mean of the task's reward, of its largest."""
     gain: Array
     """Sum of the cost over the sum of the forces' lengths [1/N]; NaN where nobody pushed."""
     recovery: Array
@@ -49,6 +51,7 @@ class Judged:
             "lasted_s": float(self.lasted.mean()),
             "velocity_rmse": float(np.sqrt((self.error**2).mean())),
             "yaw_rate_rmse": float(np.sqrt((self.turn_error**2).mean())),
+            "task_share": float(self.share.mean()),
             "gain_mean": float(pushed.mean()) if len(pushed) else float("nan"),
             "gain_p95": float(np.quantile(pushed, 0.95)) if len(pushed) else float("nan"),
             "gain_worst": float(pushed.max()) if len(pushed) else float("nan"),
@@ -76,7 +79,7 @@ def judge(
     seen = walk.begin(rng)
     limit = walk.torque_limit
     alive = np.ones(n, dtype=bool)
-    lasted, square, turn, cost, push = (np.zeros(n) for _ in range(5))
+    lasted, square, turn, cost, push, task = (np.zeros(n) for _ in range(6))
     power, saturated = np.zeros(n), np.zeros(n)
     clock = _Recovery(n)
     for k in range(steps):
@@ -88,6 +91,7 @@ def judge(
         square += alive * off
         turn += alive * (command[:, 2] - rate[:, 2]) ** 2
         cost += alive * (IDEAL - step.task + fall * step.failed)
+        task += alive * step.task
         size = np.linalg.norm(force, axis=1)
         push += alive * size
         power += alive * np.abs(torque * joint_rate).sum(axis=1)
@@ -103,6 +107,7 @@ def judge(
         lasted=lasted * CONTROL_PERIOD,
         error=np.sqrt(square / count),
         turn_error=np.sqrt(turn / count),
+        share=task / count / IDEAL,
         gain=np.where(push > 0.0, cost / np.maximum(push, 1e-9), np.nan),
         recovery=clock.mean(),
         power=power / count,
