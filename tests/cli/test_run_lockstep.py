@@ -13,7 +13,7 @@ from rich.console import Console
 from reflexarc.arc.learned import barrier_path
 from reflexarc.cli import build_parser, main
 from reflexarc.cli._display import print_table
-from reflexarc.cli._request import make_request
+from reflexarc.cli._request import asked_scenario, make_request
 from reflexarc.core.errors import ConfigError, PlantError, RecordingError
 from reflexarc.economics import cost_model
 from reflexarc.economics.readers import read_policies
@@ -74,7 +74,8 @@ def summary_of(out, seed, column):
 
 
 def request_of(*arguments):
-    return make_request(build_parser({"run"}).parse_args(["run", *arguments]))
+    args = build_parser({"run"}).parse_args(["run", *arguments])
+    return make_request(args, asked_scenario(args))
 
 
 def test_the_json_line_has_exactly_the_promised_keys(capsys, tmp_path, monkeypatch):

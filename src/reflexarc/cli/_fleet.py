@@ -16,8 +16,7 @@ import numpy as np
 import yaml
 
 from reflexarc.cli._display import RunDisplay
-from reflexarc.cli._request import out_folder, parse_seeds
-from reflexarc.core.config import parse_override
+from reflexarc.cli._request import asked_seeds, out_folder, read_duration
 from reflexarc.core.errors import ConfigError, ReflexArcError
 from reflexarc.report.columns import WITH_ARC
 from reflexarc.report.fleet_page import FleetRunFiles, build_fleet_report
@@ -28,49 +27,15 @@ FRAME_S = 1.0
 WIDTH_PIXELS = 640
 
 
-def fleet_scenario(args: argparse.Namespace) -> Any | None:
-    """Return the scenario with its overrides if it is one of several robots, else None.
+def run_fleets(args: argparse.Namespace, scenario: Any) -> int:
+    """Run as asked and return the exit code.
 
     Raises:
-        ConfigError: it cannot be read, or an option does not apply to several robots.
+        ConfigError: an option does not apply to several robots.
     """
-    from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415 - only where a simulator is wanted
-
-    for text in args.overrides:
-        parse_override(text)
-    scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
-    if not scenario.fleet.robots:
-        return None
-    wrong = [
-        option
-        for option, given in (
-            ("--compare", args.compare), ("--learned", args.learned), ("--no-arc", args.no_arc),
-            ("--lockstep-seeds", args.lockstep_seeds), ("--jobs", args.jobs),
-        )
-        if given
-    ]  # fmt: skip
-    if wrong:
-        raise ConfigError(
-            f"{wrong[0]} does not apply to a scenario of several robots; leave it out (without the arc: "
-            "--set arc.enabled=false in lock-step)"
-        )
-    if not args.lockstep and not scenario.arc_enabled:
-        raise ConfigError("live, every robot of a fleet has its arc; arc.enabled=false needs --lockstep")
-    return scenario
-
-
-def run_fleets(args: argparse.Namespace, scenario: Any) -> int:
-    """Run as asked and return the exit code."""
-    if args.seeds is not None:
-        seeds = parse_seeds(args.seeds, "--seeds")
-    else:
-        seeds = parse_seeds(args.seed, "--seed") if args.seed is not None else (scenario.seed,)
-    try:
-        duration = scenario.duration_s if args.duration is None else float(args.duration)
-    except ValueError:
-        duration = float("nan")
-    if not 0.0 < duration < float("inf"):
-        raise ConfigError(f"--duration {args.duration!r}: expected a time in seconds > 0")
+    _check(args, scenario)
+    seeds = asked_seeds(args, scenario.seed)
+    duration = read_duration(args.duration, scenario.duration_s)
     keep = args.out is not None or not args.json
     out = out_folder(args.out, scenario.name) if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))
     film = keep and (not args.json if args.render is None else args.render)
@@ -105,6 +70,24 @@ def run_fleets(args: argparse.Namespace, scenario: Any) -> int:
     finally:
         if not keep and not problems:
             shutil.rmtree(out, ignore_errors=True)
+
+
+def _check(args: argparse.Namespace, scenario: Any) -> None:
+    wrong = [
+        option
+        for option, given in (
+            ("--compare", args.compare), ("--learned", args.learned), ("--no-arc", args.no_arc),
+            ("--lockstep-seeds", args.lockstep_seeds), ("--jobs", args.jobs),
+        )
+        if given
+    ]  # fmt: skip
+    if wrong:
+        raise ConfigError(
+            f"{wrong[0]} does not apply to a scenario of several robots; leave it out (without the arc: "
+            "--set arc.enabled=false in lock-step)"
+        )
+    if not args.lockstep and not scenario.arc_enabled:
+        raise ConfigError("live, every robot of a fleet has its arc; arc.enabled=false needs --lockstep")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,17 +75,12 @@ class RunRequest:
         )
 
 
-def make_request(args: argparse.Namespace) -> RunRequest:
-    """Check `args` and return the request.
+def make_request(args: argparse.Namespace, scenario: Any) -> RunRequest:
+    """Check `args` for a scenario of one robot that drives, and return the request.
 
     Raises:
         ConfigError: anything that cannot be run as asked; the message says what is allowed.
     """
-    from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415 - only where a simulator is wanted
-
-    for text in args.overrides:
-        parse_override(text)
-    scenario = load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
     arc_config = scenario.arc_config
     make_policy(scenario.policy.name, scenario.policy.params)
     plain = _columns(args, scenario.arc_enabled)
@@ -114,6 +109,45 @@ def make_request(args: argparse.Namespace) -> RunRequest:
         jobs=jobs,
         command=shlex.join(["reflexarc", *sys.argv[1:]]),
     )
+
+
+def asked_scenario(args: argparse.Namespace) -> Any:
+    """Return the scenario with its overrides.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    from reflexarc_sim.scenario import load_scenario  # noqa: PLC0415 - only where a simulator is wanted
+
+    for text in args.overrides:
+        parse_override(text)
+    return load_scenario(args.scenario, dict(text.split("=", 1) for text in args.overrides))
+
+
+def asked_seeds(args: argparse.Namespace, default: int) -> tuple[int, ...]:
+    """Return the seeds of `--seeds` or `--seed`.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if args.seeds is not None:
+        return parse_seeds(args.seeds, "--seeds")
+    return parse_seeds(args.seed, "--seed") if args.seed is not None else (default,)
+
+
+def read_duration(text: str | None, default: float) -> float:
+    """Return the longest simulated time of a run. [s]
+
+    Raises:
+        ConfigError: the text is no time above zero.
+    """
+    try:
+        duration = default if text is None else float(text)
+    except ValueError:
+        duration = math.nan
+    if not 0.0 < duration < math.inf:
+        raise ConfigError(f"--duration {text!r}: expected a time in seconds > 0")
+    return duration
 
 
 def parse_seeds(text: str, option: str) -> tuple[int, ...]:
@@ -194,15 +228,9 @@ def _entries(clock: str, seeds: tuple[int, ...], columns: tuple[Column, ...]) ->
 
 
 def _seeds(args: argparse.Namespace, default: int) -> tuple[int, ...]:
-    if args.seeds is not None:
-        return parse_seeds(args.seeds, "--seeds")
-    if args.seed is not None:
-        if not args.seed.isdecimal():
-            raise ConfigError(
-                f"--seed {args.seed!r}: expected one whole number >= 0; several go with --seeds"
-            )
-        return (int(args.seed),)
-    return (default,)
+    if args.seeds is None and args.seed is not None and not args.seed.isdecimal():
+        raise ConfigError(f"--seed {args.seed!r}: expected one whole number >= 0; several go with --seeds")
+    return asked_seeds(args, default)
 
 
 def _extra(
@@ -225,13 +253,7 @@ def _extra(
 def _duration(args: argparse.Namespace, default: float, compared_live: bool) -> float:
     if args.duration is None:
         return min(default, LIVE_COMPARE_DURATION_S) if compared_live else default
-    try:
-        duration = float(args.duration)
-    except ValueError:
-        duration = math.nan
-    if not 0.0 < duration < math.inf:
-        raise ConfigError(f"--duration {args.duration!r}: expected a time in seconds > 0")
-    return duration
+    return read_duration(args.duration, default)
 
 
 def _positive(text: str, option: str) -> int:

@@ -109,20 +109,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb and return its exit code."""
-    from reflexarc.cli._arm import arm_scenario, run_arms  # noqa: PLC0415 - after the options are known
+    from reflexarc.cli._arm import ArmInContact  # noqa: PLC0415 - after the options are known
     from reflexarc.cli._display import RunDisplay, print_table  # noqa: PLC0415
-    from reflexarc.cli._fleet import fleet_scenario, run_fleets  # noqa: PLC0415
-    from reflexarc.cli._request import make_request  # noqa: PLC0415
-    from reflexarc.cli._walker import run_walkers, walker_scenario  # noqa: PLC0415
+    from reflexarc.cli._fleet import run_fleets  # noqa: PLC0415
+    from reflexarc.cli._joint_runs import run_joints  # noqa: PLC0415
+    from reflexarc.cli._request import asked_scenario, make_request  # noqa: PLC0415
+    from reflexarc.cli._walker import Quadruped  # noqa: PLC0415
     from reflexarc.report.comparison import column_figures, combine, comparisons  # noqa: PLC0415
 
-    if (arm := arm_scenario(args)) is not None:
-        return run_arms(args, arm)
-    if (walker := walker_scenario(args)) is not None:
-        return run_walkers(args, walker)
-    if (fleet := fleet_scenario(args)) is not None:
-        return run_fleets(args, fleet)
-    request = make_request(args)
+    scenario = asked_scenario(args)
+    for robot in (ArmInContact(), Quadruped()):
+        if robot.fits(scenario):
+            return run_joints(args, robot, scenario)
+    if scenario.fleet.robots:
+        return run_fleets(args, scenario)
+    request = make_request(args, scenario)
     keep = request.keep
     out = request.out if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))
     entries: list[Any] = []

@@ -13,9 +13,8 @@ from matplotlib.collections import LineCollection
 from reflexarc.core.types import Array
 from reflexarc.report import style
 from reflexarc.report.figures import PAGE_INCHES, svg, thin
+from reflexarc.report.joint_figures import Log, begins_of, finish_over_time, points_of_seeds
 
-Log = Mapping[str, Array]
-"""Arrays of a log as `reflexarc_sim.arm_lockstep.ArmResult` saves it."""
 _BALL = 0.012
 """Radius of the balls. [m]"""
 _BALLS_EVERY = 10
@@ -41,7 +40,7 @@ def path_figure(log: Log) -> str:
                 contacts[:, 3], contacts[:, 4], s=8.0 + 2.0 * contacts[:, 2], color=style.ORANGE, alpha=0.6,
                 label="touched (size: peak force)", zorder=4,
             )  # fmt: skip
-        if len(begins := _begins(log["reflex"] > 0.0)):
+        if len(begins := begins_of(log["reflex"] > 0.0)):
             axis.plot(
                 tip[begins, 0], tip[begins, 1], "X", color=style.VERMILION, ms=7, label="reflex", zorder=5
             )
@@ -91,31 +90,14 @@ def time_figure(log: Log, summary: Mapping[str, Any]) -> str:
         else:
             last.plot(*thin(time, log["tank"]), color=style.PURPLE, lw=1.0, label="tank")
             last.set_title("Energy in the tank [J]; there is no critic")
-        last.set_xlabel("simulated time [s]")
-        for axis in axes:
-            shade(axis, time, log["reflex"] > 0.0)
-            axis.legend(
-                loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, borderaxespad=0.1, handlelength=1.4
-            )
-        return svg(figure)
+        return finish_over_time(figure, axes, log)
 
 
 def seeds_figure(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Draw the peak force of every seed, one column of points per way of running, with the limits."""
-    colours = (style.BLUE, style.VERMILION, style.GREEN, style.ORANGE)
-    with mpl.rc_context(style.SETTINGS):
-        figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.4), layout="constrained")
-        for k, (label, rows) in enumerate(columns.items()):
-            at = k + np.linspace(-0.3, 0.3, len(rows)) if len(rows) > 1 else np.array([float(k)])
-            peaks = [row["peak_force_n"] for row in rows]
-            face = [colours[k % 4] if row["success"] else "white" for row in rows]
-            axis.scatter(at, peaks, s=26, c=face, edgecolors=colours[k % 4], label=label, zorder=3)
-        limits = next(iter(columns.values()))[0]["limits"]
-        axis.axhline(limits["peak_n"], color=style.VERMILION, lw=1.0)
-        axis.set_xticks(range(len(columns)), list(columns))
-        axis.set_ylim(0.0, None)
-        axis.set_title("Peak force of every seed [N]; filled: task done within the limits")
-        return svg(figure)
+    peak = next(iter(columns.values()))[0]["limits"]["peak_n"]
+    title = "Peak force of every seed [N]; filled: task done within the limits"
+    return points_of_seeds(columns, "peak_force_n", title, peak)
 
 
 def planar_stiffness(entries: Array) -> tuple[Array, Array]:
@@ -134,19 +116,3 @@ def _balls(axis: Axes, log: Log) -> None:
         axis.plot(way[:, 0], way[:, 1], color=style.GREEN, lw=0.7, alpha=0.8)
         for place, alpha in [(p, 0.12) for p in way[::_BALLS_EVERY]] + [(way[-1], 0.5)]:
             axis.add_patch(mpl.patches.Circle(place[:2], _BALL, color=style.GREEN, alpha=alpha, lw=0))
-
-
-def _begins(flag: Array) -> Array:
-    """Return the indices at which a condition begins."""
-    return np.flatnonzero(flag & ~np.concatenate([[False], flag[:-1]]))
-
-
-def shade(axis: Axes, time: Array, flag: Array) -> None:
-    """Shade where a condition holds, and call it a reflex."""
-    begins = _begins(flag)
-    ends = np.flatnonzero(flag & ~np.concatenate([flag[1:], [False]]))
-    for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-        axis.axvspan(
-            time[begin], max(time[end], time[begin] + 0.005), color=style.VERMILION, alpha=0.15, lw=0,
-            label="reflex" if i == 0 else None,
-        )  # fmt: skip

@@ -4,12 +4,10 @@
 import base64
 import json
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from reflexarc.report import figures
@@ -18,6 +16,7 @@ from reflexarc.report.comparison import LEARNED, comparisons, missions_done
 from reflexarc.report.economics_section import economics_section
 from reflexarc.report.mapfigure import map_figure
 from reflexarc.report.player import FRAME_PERIOD_S, player_data, world_data
+from reflexarc.report.render import template_text, write_report
 from reflexarc.report.rundir import LoadedRun, RunEntry, RunInfo, load_run
 
 LISTED_EVENTS = 300
@@ -39,10 +38,9 @@ def build_report(out: Path) -> Path:
     info = RunInfo.load(out)
     runs = [load_run(out, entry) for entry in info.entries]
     stages = tuple(sorted({stage for run in runs if run.log for stage in run.log.stages}))
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.from_string(_template("page.html")).render(
+    return write_report(
+        out,
+        "page.html",
         info=info,
         facts=_facts(info, runs),
         notes=[f"{run.entry.title}: {note}" for run in runs for note in run.notes],
@@ -54,12 +52,8 @@ def build_report(out: Path) -> Path:
         pairs=[_pair(info, out, group, stages, rank) for rank, group in _groups(runs)],
         economics=economics_section(out),
         digests=[(run.entry.folder, run.summary.get("digest")) for run in runs if run.summary],
-        css=Markup(_template("page.css")),
-        script=Markup(_template("player.js")),
+        script=Markup(template_text("player.js")),
     )
-    path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def headline(runs: Sequence[LoadedRun]) -> str:
@@ -79,10 +73,6 @@ def headline(runs: Sequence[LoadedRun]) -> str:
         words = column.phrase[0].upper() + column.phrase[1:]
         sentences.append(f"{words} the robot did {missions_done(side, 'missions')} and {struck}.")
     return " ".join(sentences) or "No run left a summary."
-
-
-def _template(name: str) -> str:
-    return (resources.files("reflexarc.report") / "template" / name).read_text(encoding="utf-8")
 
 
 def _facts(info: RunInfo, runs: Sequence[LoadedRun]) -> str:

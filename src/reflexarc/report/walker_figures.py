@@ -8,13 +8,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from reflexarc.core.types import Array
 from reflexarc.report import style
-from reflexarc.report.arm_figures import shade
-from reflexarc.report.figures import PAGE_INCHES, svg, thin
-
-Log = Mapping[str, Array]
-"""Arrays of a log as `reflexarc_sim.walker_lockstep.WalkerResult` saves it."""
+from reflexarc.report.figures import PAGE_INCHES, thin
+from reflexarc.report.joint_figures import Log, finish_over_time, points_of_seeds
 
 
 def time_figure(log: Log, summary: Mapping[str, Any]) -> str:
@@ -41,26 +37,10 @@ def time_figure(log: Log, summary: Mapping[str, Any]) -> str:
         else:
             last.plot(*thin(time, log["lean"]), color=style.PURPLE, lw=1.0, label="lean")
             last.set_title("Lean of the trunk [rad]; there is no critic")
-        last.set_xlabel("simulated time [s]")
-        for axis in axes:
-            shade(axis, time, log["reflex"] > 0.0)
-            axis.legend(
-                loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, borderaxespad=0.1, handlelength=1.4
-            )
-        return svg(figure)
+        return finish_over_time(figure, axes, log)
 
 
 def seeds_figure(columns: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Draw for how long the robot of every seed stayed up, one column of points per way of running."""
-    colours = (style.BLUE, style.VERMILION, style.GREEN, style.ORANGE)
-    with mpl.rc_context(style.SETTINGS):
-        figure, axis = plt.subplots(figsize=(PAGE_INCHES, 2.4), layout="constrained")
-        for k, (label, rows) in enumerate(columns.items()):
-            at = k + np.linspace(-0.3, 0.3, len(rows)) if len(rows) > 1 else np.array([float(k)])
-            lasted = [row["duration_s"] for row in rows]
-            face = [colours[k % 4] if row["success"] else "white" for row in rows]
-            axis.scatter(at, lasted, s=26, c=face, edgecolors=colours[k % 4], label=label, zorder=3)
-        axis.set_xticks(range(len(columns)), list(columns))
-        axis.set_ylim(0.0, None)
-        axis.set_title("Time of every seed until it fell [s]; filled: it did not fall")
-        return svg(figure)
+    title = "Time of every seed until it fell [s]; filled: it did not fall"
+    return points_of_seeds(columns, "duration_s", title)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live runs of an arm in contact: plant, arc, task policy and judge are ROS 2 nodes, started from `arm.launch.xml`."""
+"""Live runs of one robot that is driven joint by joint: plant, arc, task policy and judge are ROS 2 nodes."""
 
 import json
 import os
@@ -9,25 +9,28 @@ from typing import Any
 
 from reflexarc.cli._display import RunDisplay
 from reflexarc.cli._domain import choose_domain
+from reflexarc.cli._joint_runs import AS_IS, JointRobot
 from reflexarc.cli._live import launch_problem, require_ros, watch_launch
 from reflexarc.launcher import Launch
 from reflexarc.launcher.shelf import find_launch_file
-from reflexarc.report.arm_page import ArmRunFiles
 from reflexarc.report.columns import WITH_ARC
+from reflexarc.report.joint_page import JointRunFiles
 from reflexarc.report.rundir import RunEntry
-
-COLUMN = "with reflexes"
-"""Label of the scenario as it is, the only way that is run live."""
-PACE = "REFLEXARC_ARM_PACE"
-"""Environment variable: simulated seconds per second of the machine; 1 without it."""
 
 
 def run_live(
-    scenario: Any, seeds: Sequence[int], duration: float, out: Path, display: RunDisplay, problems: list[str]
-) -> list[ArmRunFiles]:
+    robot: JointRobot,
+    scenario: Any,
+    seeds: Sequence[int],
+    duration: float,
+    out: Path,
+    display: RunDisplay,
+    problems: list[str],
+) -> list[JointRunFiles]:
     """Run a scenario live, one seed after the other.
 
     Args:
+        robot: of the scenario.
         scenario: whose file is in `out`, under its name.
         seeds: of the runs.
         duration: longest simulated time of each. [s]
@@ -39,15 +42,21 @@ def run_live(
         LaunchError: ROS 2 or the project's nodes are missing.
     """
     require_ros()
-    runs = (_run(scenario, seed, duration, out, display, problems) for seed in seeds)
+    runs = (_run(robot, scenario, seed, duration, out, display, problems) for seed in seeds)
     return [run for run in runs if run is not None]
 
 
 def _run(
-    scenario: Any, seed: int, duration: float, out: Path, display: RunDisplay, problems: list[str]
-) -> ArmRunFiles | None:
+    robot: JointRobot,
+    scenario: Any,
+    seed: int,
+    duration: float,
+    out: Path,
+    display: RunDisplay,
+    problems: list[str],
+) -> JointRunFiles | None:
     entry = RunEntry.of("live", seed, WITH_ARC)
-    title, folder = f"live, seed {seed}, {COLUMN}", out / f"live-{seed}-reflexes"
+    title, folder = f"live, seed {seed}, {AS_IS.label}", out / f"live-{seed}-{AS_IS.key}"
     folder.mkdir(exist_ok=True)
     for stale in ("events.jsonl", "summary.json", "log.npz", "arc.json"):
         (folder / stale).unlink(missing_ok=True)
@@ -57,11 +66,11 @@ def _run(
         "scenario": str(out / f"{scenario.name}.yaml"),
         "seed": str(seed),
         "duration": str(duration),
-        "pace": os.environ.get(PACE, "1.0"),
+        "pace": os.environ.get(robot.pace, "1.0"),
         "out_dir": str(folder),
     }
-    display.begin(entry.title, min(duration, scenario.cell.horizon_s))
-    with Launch(find_launch_file("arm"), arguments, folder) as launch:
+    display.begin(entry.title, robot.longest(scenario, duration))
+    with Launch(find_launch_file(robot.launch), arguments, folder) as launch:
         stalled = watch_launch(launch, folder, entry, display)
         if stalled:
             launch.stop(stalled)
@@ -71,5 +80,6 @@ def _run(
         problems.append(f"{title}: {problem}")
         return None
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    display.end(entry.title, summary["violation"] or summary["outcome"])
-    return ArmRunFiles(COLUMN, "live", seed, folder, summary)
+    run = JointRunFiles(AS_IS.label, "live", seed, folder, summary)
+    display.end(entry.title, run.outcome)
+    return run
