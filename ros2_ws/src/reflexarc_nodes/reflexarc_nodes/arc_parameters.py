@@ -20,6 +20,7 @@ class ArcLoopParameters(CommonParameters):
     realtime_priority: int = quantity(
         10, low=0, high=99, doc="FIFO priority of the loop where the system allows it; 0: normal scheduling"
     )
+    robot: str = quantity("", doc="robot when no scenario is given, a folder of models/")
 
     def arc_config(self) -> ArcConfig:
         """Return what the arc shall be like.
@@ -30,11 +31,7 @@ class ArcLoopParameters(CommonParameters):
         if self.scenario:
             return self.load_scenario().arc_config
         data = read_yaml(Path(self.arc_file)) if self.arc_file else {}
-        return ArcConfig.from_dict({"robot": self.default_robot(), **data}, self.arc_file or "arc")
-
-    def default_robot(self) -> str:
-        """Return the robot where neither scenario nor file names one."""
-        return ""
+        return ArcConfig.from_dict({"robot": self.robot, **data}, self.arc_file or "arc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,6 @@ class ArcParameters(ArcLoopParameters):
     lidar_frame: str = quantity(LIDAR_FRAME, doc="frame in which scans must arrive")
     heartbeat: bool = quantity(False, doc="send heartbeats for a gate")
 
-    def default_robot(self) -> str:
-        """Return the parameter `robot`."""
-        return self.robot
-
 
 @dataclass(frozen=True, slots=True)
 class ArmArcParameters(ArcLoopParameters):
@@ -60,10 +53,6 @@ class ArmArcParameters(ArcLoopParameters):
         1.0, low=0.05, high=1.0, doc="simulated seconds per second of the machine, as in arm_plant_node"
     )
 
-    def default_robot(self) -> str:
-        """Return the parameter `robot`."""
-        return self.robot
-
 
 @dataclass(frozen=True, slots=True)
 class QuadrupedArcParameters(ArcLoopParameters):
@@ -73,7 +62,3 @@ class QuadrupedArcParameters(ArcLoopParameters):
     pace: float = quantity(
         1.0, low=0.05, high=1.0, doc="simulated seconds per second of the machine, as in quadruped_plant_node"
     )
-
-    def default_robot(self) -> str:
-        """Return the parameter `robot`."""
-        return self.robot

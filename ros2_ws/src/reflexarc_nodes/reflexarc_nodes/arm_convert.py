@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages of an arm from core types; the other direction is `reflexarc.core.arm_wire`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from geometry_msgs.msg import Point, PoseStamped, Quaternion, Vector3, WrenchStamped
@@ -13,7 +12,7 @@ from std_msgs.msg import Float64MultiArray
 from reflexarc.core.arm_interfaces import ARM_FRAME
 from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.types import Array, ImpedanceProposal, JointState, Verdict, Wrench
-from reflexarc_nodes.convert import header_to, judged
+from reflexarc_nodes.convert import header_to, judged, xyz
 
 
 def joints_to(state: JointState, effort: Array) -> JointStateMessage:
@@ -30,8 +29,8 @@ def joints_to(state: JointState, effort: Array) -> JointStateMessage:
 def wrench_to(wrench: Wrench) -> WrenchStamped:
     """Return a measured wrench."""
     message = WrenchStamped(header=header_to(wrench.stamp, wrench.frame_id))
-    message.wrench.force = Vector3(**_xyz(wrench.force))
-    message.wrench.torque = Vector3(**_xyz(wrench.torque))
+    message.wrench.force = Vector3(**xyz(wrench.force))
+    message.wrench.torque = Vector3(**xyz(wrench.torque))
     return message
 
 
@@ -39,7 +38,7 @@ def impedance_to(proposal: ImpedanceProposal) -> messages.ImpedanceProposal:
     """Return a proposal."""
     return messages.ImpedanceProposal(
         header=header_to(proposal.stamp, proposal.frame_id),
-        target=Point(**_xyz(proposal.target)),
+        target=Point(**xyz(proposal.target)),
         stiffness=proposal.stiffness.reshape(-1),
     )
 
@@ -54,7 +53,7 @@ def path_to(stamp: float, points: Array, frame_id: str) -> Path:
     path = Path(header=header_to(stamp, frame_id))
     for point in points:
         pose = PoseStamped(header=path.header)
-        pose.pose.position = Point(**_xyz(point))
+        pose.pose.position = Point(**xyz(point))
         pose.pose.orientation = Quaternion(w=1.0)
         path.poses.append(pose)
     return path
@@ -69,7 +68,7 @@ def tool_contact_to(contact: Any) -> messages.ToolContact:
         partner=contact.partner,
         peak_force=float(contact.peak_force),
         impulse=float(contact.impulse),
-        place=Point(**_xyz(contact.place)),
+        place=Point(**xyz(contact.place)),
     )
 
 
@@ -84,16 +83,11 @@ def arm_verdict_to(verdict: Verdict, record: ArmRecord, frame_id: str) -> messag
     inside = verdict.contact
     if inside is not None:
         message.contact = True
-        message.tip, message.reference = Point(**_xyz(inside.tip)), Point(**_xyz(inside.reference))
-        message.velocity, message.force = Vector3(**_xyz(inside.velocity)), Vector3(**_xyz(inside.force))
+        message.tip, message.reference = Point(**xyz(inside.tip)), Point(**xyz(inside.reference))
+        message.velocity, message.force = Vector3(**xyz(inside.velocity)), Vector3(**xyz(inside.force))
         message.stiffness = inside.stiffness.reshape(-1)
         message.push, message.peak = float(inside.push), float(inside.peak)
         message.braking, message.tank = float(inside.braking), float(inside.tank)
         message.underflows, message.reflexes = int(inside.underflows), int(inside.reflexes)
         message.reflex = inside.reflex
     return message
-
-
-def _xyz(values: Sequence[float] | Array) -> dict[str, float]:
-    x, y, z = map(float, values)
-    return {"x": x, "y": y, "z": z}

@@ -2,7 +2,7 @@
 """Messages from core types; the other direction is `reflexarc.core.wire`, which a replay shares."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,12 @@ def header_to(stamp: float, frame_id: str) -> Header:
 def clock_to(now: float) -> Clock:
     """Return simulated time [s] as a message."""
     return Clock(clock=time_to(now))
+
+
+def xyz(values: Sequence[float] | Array) -> dict[str, float]:
+    """Return the fields of a Point or a Vector3."""
+    x, y, z = map(float, values)
+    return {"x": x, "y": y, "z": z}
 
 
 def yaw_to(yaw: float) -> Quaternion:

@@ -7,7 +7,6 @@ It also notices when a node has gone: a topic that stays silent ends the run wit
 
 import json
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from reflexarc_nodes.base_node import EXIT_FAILED, EXIT_OK, NodeParts, Stop, mai
 from reflexarc_nodes.convert import mission_to, route_to, walls_to
 from reflexarc_nodes.event_log import EventLog
 from reflexarc_nodes.health import Health
+from reflexarc_nodes.hearing import Hearing
 from reflexarc_nodes.pacer import Pacer
 from reflexarc_nodes.parameters import CommonParameters
 from reflexarc_nodes.qos import advertise, listen
@@ -77,10 +77,9 @@ class MissionNode(NodeParts, Node):
         self.publishers_["keepouts"].publish(
             walls_to(Walls(np.inf, FIXED_FRAME, self.world.keepouts), self.time.now())
         )
-        started = time.monotonic()
         wanted = "proposal" if p.arc else "cmd_vel"  # without the arc the proposal is the command
-        self.heard = dict.fromkeys(("odom", wanted, *(["verdict"] if p.arc else [])), started)
-        self.missing = set(self.heard)
+        needed = ("odom", wanted, *(["verdict"] if p.arc else []))
+        self.hearing = Hearing(needed, p.start_timeout_s, p.silence_s)
         for name, take in (
             ("odom", self._odometry),
             ("verdict", self._verdict),
@@ -101,7 +100,7 @@ class MissionNode(NodeParts, Node):
         while not stop.requested and not self.over:
             self.spin_for(pacer.remaining())
             pacer.begin()
-            self.problem = self.broken or self.silence(time.monotonic())
+            self.problem = self.broken or self.hearing.silent()
             self.over = bool(self.problem) or self.monitor.done or self.now >= self.scenario.duration_s
             if self.report():
                 self.log.write(self.now, "status", "", **self.counters())
@@ -110,18 +109,6 @@ class MissionNode(NodeParts, Node):
             self.spin_for(PERIOD_S)
             self.report()
         return EXIT_FAILED if self.problem else EXIT_OK
-
-    def silence(self, now: float) -> str:
-        """Say which input has not come for too long at steady time `now` [s]; empty if none."""
-        p = self.params
-        for name, heard in self.heard.items():
-            if name in self.missing and now - heard > p.start_timeout_s:
-                return f"node_killed: nothing has ever arrived on {name} within {p.start_timeout_s:g} s"
-            if name not in self.missing and now - heard > p.silence_s:
-                return (
-                    f"node_killed: {name} has been silent for {now - heard:.1f} s, allowed {p.silence_s:g} s"
-                )
-        return ""
 
     def counters(self) -> dict[str, Any]:
         """Return the running figures."""
@@ -138,20 +125,15 @@ class MissionNode(NodeParts, Node):
 
     def health(self) -> Health:
         """Return the running figures."""
-        waiting = [f"waiting for {', '.join(sorted(self.missing))}"] if self.missing else []
-        return Health.judge([self.problem] if self.problem else [], self.counters(), warnings=waiting)
+        problems = [self.problem] if self.problem else []
+        return Health.judge(problems, self.counters(), warnings=self.hearing.waiting())
 
     def close(self) -> None:
         """Close the event log."""
         self.log.close()
 
-    def _hear(self, name: str) -> None:
-        if name in self.heard:
-            self.heard[name] = time.monotonic()
-            self.missing.discard(name)
-
     def _odometry(self, message: Any) -> None:
-        self._hear("odom")
+        self.hearing.hear("odom")
         if self.over:
             return
         o = wire.odometry_from(message)
@@ -167,7 +149,7 @@ class MissionNode(NodeParts, Node):
             self.broken = str(error)
 
     def _verdict(self, message: Any) -> None:
-        self._hear("verdict")
+        self.hearing.hear("verdict")
         if self.over:
             return
         verdict, record = wire.verdict_from(message)
@@ -176,7 +158,7 @@ class MissionNode(NodeParts, Node):
         self.statistics.add_verdict(verdict, wanted, record.lateness, self.period)
 
     def _proposal(self, message: Any) -> None:
-        self._hear("proposal" if self.params.arc else "cmd_vel")
+        self.hearing.hear("proposal" if self.params.arc else "cmd_vel")
         proposal = wire.proposal_from(message)
         self.proposals[proposal.stamp] = proposal
         if len(self.proposals) > PROPOSALS_KEPT:

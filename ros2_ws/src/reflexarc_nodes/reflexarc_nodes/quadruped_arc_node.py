@@ -16,34 +16,30 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.walker_inputs import WalkerInputs
 from reflexarc.core import arm_wire, walker_wire
+from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import interface
 from reflexarc.core.paths import robot_kind
 from reflexarc.core.types import Mode, Verdict
 from reflexarc.core.walker_interfaces import POSITIONS
 from reflexarc.core.wire import mode_from
-from reflexarc_nodes.arc_base import ArcBase
 from reflexarc_nodes.arc_parameters import QuadrupedArcParameters
 from reflexarc_nodes.base_node import Stop, main_of
+from reflexarc_nodes.joint_arc_base import JointArcBase
 from reflexarc_nodes.qos import advertise, listen
 from reflexarc_nodes.quadruped_convert import positions_to, walker_verdict_to
 
-UNANSWERED = 5
-"""Periods of simulated time without a joint state after which the arc ticks without a new one."""
 LONGEST_STOP_S = 1.5
 """Wall time at most in which the robot is brought to rest before the node is silent. [s]"""
 
 
-class QuadrupedArcNode(ArcBase):
+class QuadrupedArcNode(JointArcBase):
     """Ticks the arc of a quadruped at its rate while active."""
 
     Parameters = QuadrupedArcParameters
-    in_step = True
 
     def __init__(self) -> None:
         super().__init__("quadruped_arc_node")
-        self.simulated = bool(self.get_parameter("use_sim_time").value)
-        self.answered = 0
         self.coming_to_rest = False
 
     def run(self, stop: Stop) -> int:
@@ -68,24 +64,6 @@ class QuadrupedArcNode(ArcBase):
         self.rest()
         super().idle()
 
-    def pace(self) -> float:
-        """Return the parameter `pace`."""
-        return self.params.pace
-
-    def due(self, now: float) -> bool:
-        """Whether a turn is a tick: on a robot always, in simulation once per joint state, see `arm_arc_node`."""
-        if not self.simulated:
-            return True
-        count, last = self.inputs.count, self.last
-        if (
-            count == self.answered
-            and last is not None
-            and now - last.now < UNANSWERED * self.arc.config.period
-        ):
-            return False
-        self.answered = count
-        return True
-
     def prepare(self, config: ArcConfig) -> None:
         """Make inputs, publishers and subscriptions.
 
@@ -107,14 +85,18 @@ class QuadrupedArcNode(ArcBase):
             listen(self, "mode", self.store(mode_from, lambda mode: setattr(inputs, "mode", mode))),
         ]
 
-    def publish(self, verdict: Verdict, lateness: float, state: Any) -> None:
-        """Publish the targets of every tick, and its verdict where it is due or differs from the last."""
+    def send(self, verdict: Verdict, state: Any) -> None:
+        """Publish the targets, once the robot has been seen."""
         if state is not None:
             self.positions.publish(positions_to(verdict.command))
-        last = self.last
-        if last is None or self.seq % self.every == 0 or _said(verdict) != _said(last):
-            record = self.inputs.record(self.seq, lateness, self.statistics.misses, state)
-            self.verdict.publish(walker_verdict_to(verdict, record))
+
+    def verdict_to(self, verdict: Verdict, record: ArmRecord) -> Any:
+        """Return the message of a verdict."""
+        return walker_verdict_to(verdict, record)
+
+    def reflex(self, verdict: Verdict) -> str:
+        """Return the reflex that is going on; empty if none."""
+        return "" if verdict.walker is None else verdict.walker.reflex
 
     def publish_stop(self) -> None:
         """Begin to stop the robot; `rest` goes on with it, because within a transition no states arrive."""
@@ -136,14 +118,7 @@ class QuadrupedArcNode(ArcBase):
     def _stop_once(self) -> None:
         state = self.inputs.state()
         if state is not None:
-            stop = self.arc.tick(state, None, Mode.PROTECTIVE_STOP, self.time.now())
-            self.positions.publish(positions_to(stop.command))
-
-
-def _said(verdict: Verdict) -> tuple[Any, ...]:
-    """Return what nobody may miss of a verdict."""
-    inside = verdict.walker
-    return verdict.status, verdict.faults, "" if inside is None else inside.reflex
+            self.send(self.arc.tick(state, None, Mode.PROTECTIVE_STOP, self.time.now()), state)
 
 
 def main() -> int:

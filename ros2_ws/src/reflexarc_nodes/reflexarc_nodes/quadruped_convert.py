@@ -10,7 +10,7 @@ from std_msgs.msg import Float64MultiArray
 from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.types import Array, JointProposal, Verdict, WalkerState
 from reflexarc.core.walker_interfaces import BODY
-from reflexarc_nodes.convert import header_to, judged
+from reflexarc_nodes.convert import header_to, judged, xyz
 
 
 def walker_joints_to(state: WalkerState, effort: Array) -> JointStateMessage:
@@ -27,11 +27,11 @@ def walker_joints_to(state: WalkerState, effort: Array) -> JointStateMessage:
 def trunk_to(state: WalkerState, position: Array) -> Odometry:
     """Return place [m], orientation and velocities of the trunk."""
     message = Odometry(header=header_to(state.stamp, state.frame_id), child_frame_id=BODY)
-    message.pose.pose.position = Point(**_xyz(position))
+    message.pose.pose.position = Point(**xyz(position))
     w, x, y, z = map(float, state.orientation)
     message.pose.pose.orientation = Quaternion(x=x, y=y, z=z, w=w)
-    message.twist.twist.linear = Vector3(**_xyz(state.velocity))
-    message.twist.twist.angular = Vector3(**_xyz(state.rate))
+    message.twist.twist.linear = Vector3(**xyz(state.velocity))
+    message.twist.twist.angular = Vector3(**xyz(state.rate))
     return message
 
 
@@ -57,7 +57,7 @@ def command_to(stamp: float, velocity: Array) -> TwistStamped:
 def push_to(stamp: float, force: Array) -> WrenchStamped:
     """Return a force on the trunk's origin. [N]"""
     message = WrenchStamped(header=header_to(stamp, BODY))
-    message.wrench.force = Vector3(**_xyz(force))
+    message.wrench.force = Vector3(**xyz(force))
     return message
 
 
@@ -72,8 +72,3 @@ def walker_verdict_to(verdict: Verdict, record: ArmRecord) -> messages.ArmVerdic
         reflex="" if inside is None else inside.reflex,
         reflexes=0 if inside is None else inside.reflexes,
     )
-
-
-def _xyz(values: Array) -> dict[str, float]:
-    x, y, z = map(float, values)
-    return {"x": x, "y": y, "z": z}

@@ -57,76 +57,64 @@ class CommandWatchdog:
         return np.zeros(2) if self.stale else command.twist
 
 
-class EffortWatchdog:
-    """Holds the newest joint torques; where they are old, not finite or not there the arm rests instead.
+class JointsWatchdog:
+    """Holds the newest command of all joints; there is none where it is old, not finite or has never come.
 
-    Zero torque would let the arm fall. The topic carries no stamp, so age is the plant's own time since the arrival: a
-    plant that is slow or waits does not make a command old.
+    The topics carry no stamp, so age is the plant's own time since the arrival: a plant that is slow or waits does not
+    make a command old.
     """
+
+    def __init__(self, max_age: float):
+        """Take the largest age in plant time. [s]"""
+        self.max_age = max_age
+        self.refused = 0
+        self.received = False
+        self.stale = True
+        self.fresh = False
+        """Whether one has come since the last step."""
+        self._command: Array | None = None
+        self._arrival = -math.inf
+
+    def take(self, command: Array, now: float) -> None:
+        """Take a command, shape (n,), at plant time `now` [s]; one that is not finite withdraws the one before."""
+        self.received = self.fresh = True
+        self._arrival = now
+        if np.isfinite(command).all():
+            self._command = command
+        else:
+            self._command = None
+            self.refused += 1
+
+    def newest(self, now: float) -> Array | None:
+        """Return the command that may be executed at plant time `now` [s], shape (n,)."""
+        self.fresh = False
+        self.stale = self._command is None or now - self._arrival > self.max_age + _ROUNDING
+        return None if self.stale else self._command
+
+
+class EffortWatchdog(JointsWatchdog):
+    """Holds the newest joint torques; without any the arm rests: zero torque would let it fall."""
 
     def __init__(self, max_age: float, resting: RestingArm):
         """Take the largest age in plant time [s], and what the arm does by itself."""
-        self.max_age = max_age
-        self.refused = 0
-        self.received = False
-        self.stale = True
-        self.fresh = False
-        """Whether one has come since the last step."""
+        super().__init__(max_age)
         self._resting = resting
-        self._torque: Array | None = None
-        self._arrival = -math.inf
-
-    def take(self, torque: Array, now: float) -> None:
-        """Take torques, shape (n,) [N m], at plant time `now` [s]; those that are not finite withdraw those before."""
-        self.received = self.fresh = True
-        self._arrival = now
-        if np.isfinite(torque).all():
-            self._torque = torque
-        else:
-            self._torque = None
-            self.refused += 1
 
     def torque(self, state: JointState, now: float) -> Array:
         """Return what the motors may execute in `state` at plant time `now` [s], shape (n,). [N m]"""
-        self.fresh = False
-        torque = self._torque
-        self.stale = torque is None or now - self._arrival > self.max_age + _ROUNDING
-        if torque is None or self.stale:
-            return self._resting.torque(state.position, state.velocity)
-        return torque
+        torque = self.newest(now)
+        return self._resting.torque(state.position, state.velocity) if torque is None else torque
 
 
-class PositionsWatchdog:
-    """Holds the newest targets of a quadruped's joints; where they are old, not finite or not there: a crouch.
-
-    Age is the plant's own time since the arrival, as for `EffortWatchdog`.
-    """
+class PositionsWatchdog(JointsWatchdog):
+    """Holds the newest targets of a quadruped's joints; without any the robot crouches."""
 
     def __init__(self, max_age: float, crouch: Array):
         """Take the largest age in plant time [s], and the crouch, shape (n,). [rad]"""
-        self.max_age = max_age
-        self.refused = 0
-        self.received = False
-        self.stale = True
-        self.fresh = False
-        """Whether one has come since the last step."""
+        super().__init__(max_age)
         self._crouch = crouch
-        self._targets: Array | None = None
-        self._arrival = -math.inf
-
-    def take(self, targets: Array, now: float) -> None:
-        """Take targets, shape (n,) [rad], at plant time `now` [s]; those that are not finite withdraw those before."""
-        self.received = self.fresh = True
-        self._arrival = now
-        if np.isfinite(targets).all():
-            self._targets = targets
-        else:
-            self._targets = None
-            self.refused += 1
 
     def targets(self, now: float) -> Array:
         """Return to where the joints are drawn at plant time `now` [s], shape (n,). [rad]"""
-        self.fresh = False
-        targets = self._targets
-        self.stale = targets is None or now - self._arrival > self.max_age + _ROUNDING
-        return self._crouch if targets is None or self.stale else targets
+        targets = self.newest(now)
+        return self._crouch if targets is None else targets
