@@ -97,6 +97,7 @@ BASE = {
 }
 ARM = {
     "arm_inputs": Target("arc/arm_inputs.py", ("arc/test_arm_inputs.py",)),
+    "joint_inputs": Target("arc/joint_inputs.py", ("arc/test_arm_inputs.py",)),
     "arm_sanity": Target("arc/arm_sanity.py", (_CHECKS,)),
     "arm_modes": Target("arc/arm_modes.py", (_CHECKS,)),
     "contact_sanity": Target("arc/contact_sanity.py", (_CHECKS,)),

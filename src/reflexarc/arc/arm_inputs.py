@@ -1,46 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the newest measurements of an arm to the state that a tick judges.
 
-Joint states and wrenches arrive one by one, each with a stamp of its own; the newest of each make the state. Names are
-passed on as they came: joints of another arm, or in another order, are for the arc to refuse.
+Joint states and wrenches arrive one by one, each with a stamp of its own; the newest of each make the state.
 """
 
-from reflexarc.arc.config import ArcConfig
-from reflexarc.core.arm_wire import ArmRecord, JointReading
-from reflexarc.core.types import ImpedanceProposal, JointState, Mode, Spheres, Wrench
-from reflexarc.core.wire import NO_STAMP
+from reflexarc.arc.joint_inputs import JointInputs
+from reflexarc.core.arm_wire import ArmRecord
+from reflexarc.core.types import JointState, Spheres, Wrench
 
 
-class ArmInputs:
-    """Holds the newest of each input; `state` is what the next tick sees."""
-
-    def __init__(self, config: ArcConfig):
-        """Start with nothing; `config` names the frame of the arm's base."""
-        self.frame_id = config.frame_id
-        self.mode = Mode.NORMAL
-        self.count = 0
-        """Joint states taken so far."""
-        self.forget()
+class ArmInputs(JointInputs):
+    """Joint states, and what acts on the tool; `state` is what the next tick sees."""
 
     def forget(self) -> None:
         """Drop everything but the mode."""
-        self.proposal: ImpedanceProposal | None = None
+        super().forget()
         self.wrench: Wrench | None = None
-        self._joints: JointReading | None = None
-        self._state: JointState | None = None
-
-    def add_joints(self, joints: JointReading) -> None:
-        """Take positions and velocities."""
-        self._joints, self._state = joints, None
-        self.count += 1
 
     def add_wrench(self, wrench: Wrench) -> None:
         """Take what acts on the tool."""
         self.wrench, self._state = wrench, None
-
-    def add_proposal(self, proposal: ImpedanceProposal) -> None:
-        """Take what the task policy wants."""
-        self.proposal = proposal
 
     def state(self) -> JointState | None:
         """Return the state of everything taken so far, or None before the first joint state.
@@ -62,20 +41,8 @@ class ArmInputs:
         return self._state
 
     def record(self, seq: int, lateness: float, late: int, state: JointState | None) -> ArmRecord:
-        """Say which inputs the tick number `seq` used.
-
-        Args:
-            seq: ticks since activation.
-            lateness: how much later than planned it began. [s]
-            late: ticks so far that were too late.
-            state: what `state` gave.
-        """
-        wrench = state.wrench if state is not None else None
-        return ArmRecord(
-            seq,
-            lateness,
-            late,
-            state.stamp if state is not None else NO_STAMP,
-            wrench.stamp if wrench is not None else NO_STAMP,
-            self.proposal.stamp if self.proposal is not None else NO_STAMP,
-        )
+        """Say which inputs the tick number `seq` used, the wrench among them."""
+        record = super().record(seq, lateness, late, state)
+        if state is None or state.wrench is None:
+            return record
+        return record._replace(wrench_stamp=state.wrench.stamp)
