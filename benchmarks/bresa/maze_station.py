@@ -73,7 +73,7 @@ class Station(ArmRun):
         self.judge = ForceJudge(c.peak_n, c.sustained_n, c.sustained_s, period)
         self.watch, self.log = ReflexWatch(), ArmLog(math.ceil(self.limit / period) + 1)
         self.contacts, self.done, self.faults = [], False, {}
-        self.step_count = self.changed = self.underflows = 0
+        self.step_count = self.underflows = 0
         self.work = 0.0
         self._proposal, self._balls = None, []
         self._hash = hashlib.sha256()

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from reflexarc.arc.build import contact_reflexes
+from reflexarc.core.figures import for_json
 from reflexarc.core.types import Array
+from reflexarc_sim.scenario import Scenario
 
 ONSET = 1.0
 """A contact begins when the force on the tip rises above this. [N]"""
@@ -147,8 +150,59 @@ class ArmSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for JSON; numbers that are not finite become null."""
-        data = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
+        return for_json(asdict(self))
+
+
+def summarise(
+    log: Mapping[str, Array],
+    scenario: Scenario,
+    judge: ForceJudge,
+    watch: ReflexWatch,
+    done: bool,
+    took: float,
+    **more: Any,
+) -> ArmSummary:
+    """Return the figures of a log with the columns of `arm_lockstep.ArmLog`.
+
+    Args:
+        log: one row per period.
+        scenario: of the run.
+        judge: has seen all forces.
+        watch: has seen all periods.
+        done: whether the task is.
+        took: length of the run. [s]
+        more: fields that no log has.
+    """
+    task, contact = scenario.cell.task, scenario.arc_config.contact
+    force, tank = np.linalg.norm(log["force"], axis=1), log["tank"]
+    outcome = "violation" if judge.violation else "done" if done else "time"
+    if outcome == "done" and task == "surface" and followed(log) < LEAST_CONTACT:
+        outcome = "lost"
+    return ArmSummary(
+        task=task,
+        success=outcome == "done",
+        violation=judge.violation,
+        outcome=outcome,
+        completion_s=took if outcome == "done" else math.nan,
+        duration_s=took,
+        cvar95_force_n=cvar95(force),
+        mean_force_n=float(force.mean()) if len(force) else 0.0,
+        in_contact=float(np.mean(force > ONSET)) if len(force) else 0.0,
+        reflexes=len(watch.times),
+        reflexes_untouched=watch.untouched,
+        reflex_share=float(log["reflex"].mean()) if len(force) else 0.0,
+        reflex_latency_s=float(np.median(watch.latencies)) if watch.latencies else math.nan,
+        reflex_latency_max_s=max(watch.latencies, default=math.nan),
+        tank_least_j=float(np.nanmin(tank)) if np.isfinite(tank).any() else math.nan,
+        intervened=float(log["changed"].mean()) if len(force) else 0.0,
+        limits={
+            "peak_n": contact.peak_n,
+            "sustained_n": contact.sustained_n,
+            "sustained_s": contact.sustained_s,
+        },
+        threshold=contact_reflexes(scenario.arc_config).threshold if contact.critic else math.nan,
+        **more,
+    )
 
 
 def cvar95(forces: Array) -> float:
@@ -167,8 +221,3 @@ def followed(log: Mapping[str, Array]) -> float:
     onset = int(np.argmax(touched)) if touched.any() else len(x)
     total = float(way[onset:].sum())
     return float(way[onset:][touched[onset:]].sum()) / total if total > 0.0 else 0.0
-
-
-def falls(below: Array) -> int:
-    """Return how often a condition begins, shape (t,), bool."""
-    return int(np.count_nonzero(below & ~np.concatenate([[False], below[:-1]])))

@@ -14,8 +14,8 @@ import numpy as np
 from reflexarc.core.arm_wire import ArmRecord, Truth
 from reflexarc.core.types import Array, Verdict
 from reflexarc.reflex.contact.view import DECISION_S
-from reflexarc_sim.arm_figures import ONSET, ArmSummary, ForceJudge, ReflexWatch, cvar95, followed
-from reflexarc_sim.arm_lockstep import LEAST_CONTACT, ArmLog, ArmResult, risk_threshold
+from reflexarc_sim.arm_figures import ArmSummary, ForceJudge, ReflexWatch, summarise
+from reflexarc_sim.arm_lockstep import ArmLog, ArmResult
 from reflexarc_sim.arm_plant import ToolContact, make_scene
 from reflexarc_sim.scenario import Scenario
 
@@ -102,42 +102,21 @@ class ArmLiveFigures:
 
     def summary(self) -> ArmSummary:
         """Return the figures; without a digest, since no two live runs are alike."""
-        log, watch, task = self.log(), self.watch, self.scenario.cell.task
-        force = np.linalg.norm(log["force"], axis=1)
-        outcome = "violation" if self.judge.violation else "done" if self.done else "time"
-        if outcome == "done" and task == "surface" and followed(log) < LEAST_CONTACT:
-            outcome = "lost"
-        tank, contact = log["tank"], self.scenario.arc_config.contact
-        return ArmSummary(
+        log, truth = self.log(), self._truth
+        return summarise(
+            log,
+            self.scenario,
+            self.judge,
+            self.watch,
+            self.done,
+            self.now,
             seed=self.seed,
-            task=task,
-            success=outcome == "done",
-            violation=self.judge.violation,
-            outcome=outcome,
-            completion_s=self.now if outcome == "done" else math.nan,
-            duration_s=self.now,
-            peak_force_n=float(force.max(initial=0.0)),
-            cvar95_force_n=cvar95(force),
-            mean_force_n=float(force.mean()) if len(force) else 0.0,
-            in_contact=float(np.mean(force > ONSET)) if len(force) else 0.0,
+            peak_force_n=float(np.linalg.norm(log["force"], axis=1).max(initial=0.0)),
             contacts=sum(contact.start <= self.now for contact in self.contacts),
-            reflexes=len(watch.times),
-            reflexes_untouched=watch.untouched,
-            reflex_share=float(np.mean(log["reflex"])) if len(force) else 0.0,
-            reflex_latency_s=float(np.median(watch.latencies)) if watch.latencies else math.nan,
-            reflex_latency_max_s=max(watch.latencies, default=math.nan),
-            tank_least_j=float(np.nanmin(tank)) if np.isfinite(tank).any() else math.nan,
             tank_underflows=self.underflows,
-            intervened=float(np.mean(log["changed"])) if len(force) else 0.0,
-            work_j=self._truth.work if self._truth is not None else 0.0,
-            pushes=self._truth.pushes if self._truth is not None else 0,
+            work_j=truth.work if truth is not None else 0.0,
+            pushes=truth.pushes if truth is not None else 0,
             faults=dict(sorted(self.faults.items())),
-            limits={
-                "peak_n": contact.peak_n,
-                "sustained_n": contact.sustained_n,
-                "sustained_s": contact.sustained_s,
-            },
-            threshold=risk_threshold(self.scenario.arc_config),
         )
 
     def result(self) -> ArmResult:

@@ -14,22 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from reflexarc.arc import Arc, ArcConfig
-from reflexarc.arc.build import contact_reflexes
+from reflexarc.arc import Arc
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.types import Array, ContactVerdict, ImpedanceProposal, JointState, Mode
 from reflexarc.policies.contact import ContactPolicy, make_contact_policy
 from reflexarc.reflex.contact.view import DECISION_S
-from reflexarc_sim.arm_figures import (
-    LEAST_CONTACT,
-    ONSET,
-    ArmSummary,
-    ForceJudge,
-    ReflexWatch,
-    cvar95,
-    followed,
-)
+from reflexarc_sim.arm_figures import ArmSummary, ForceJudge, ReflexWatch, summarise
 from reflexarc_sim.arm_plant import Scene, ToolContact
+from reflexarc_sim.joint_runs import JointLog, carry_out
 from reflexarc_sim.lockstep import scenario_arc
 from reflexarc_sim.plants import make_arm_plant
 from reflexarc_sim.scenario import Scenario
@@ -37,7 +29,7 @@ from reflexarc_sim.scenario import Scenario
 _UNKNOWN = np.full(3, np.nan)
 
 
-class ArmLog:
+class ArmLog(JointLog):
     """What is written down every period."""
 
     COLUMNS = {
@@ -46,21 +38,6 @@ class ArmLog:
     }  # fmt: skip
     """Name -> numbers per period; the stiffness by its entries xx, yy, xy, `foreseen` by the force barrier, and NaN for
     what the arc did not come to. [s, m, N, N, N/m, -, -, N m, m, J, -, N s/m, N]"""
-
-    def __init__(self, periods: int):
-        """Make room for `periods`."""
-        self._rows = {k: np.full((periods, n) if n > 1 else periods, np.nan) for k, n in self.COLUMNS.items()}
-        self._count = 0
-
-    def add(self, **values: Any) -> None:
-        """Write one period down."""
-        for name, value in values.items():
-            self._rows[name][self._count] = value
-        self._count += 1
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the columns as far as they were written."""
-        return {name: rows[: self._count] for name, rows in self._rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +90,7 @@ class ArmRun:
         self.log = ArmLog(math.ceil(self.limit / self.plant.step_period) + 1)
         self.contacts: list[ToolContact] = []
         self.done = False
-        self.step_count = self.changed = 0
+        self.step_count = 0
         self.work, self.underflows = 0.0, 0
         self.faults: dict[str, int] = {}
         self._every = round(DECISION_S / self.plant.step_period)
@@ -135,7 +112,6 @@ class ArmRun:
         verdict = self.arc.tick(state, self._proposal, Mode.NORMAL, now)
         for fault in verdict.faults:
             self.faults[fault] = self.faults.get(fault, 0) + 1
-        self.changed += verdict.intervened
         inside = verdict.contact
         reflex = inside is not None and bool(inside.reflex)
         self.log.add(
@@ -168,54 +144,24 @@ class ArmRun:
         log["balls_time"] = np.array(
             [k * self._every * self.plant.step_period for k in range(len(self._balls))]
         )
-        return ArmResult(self._summary(log), log, tuple(self.contacts), self.plant.scene)
-
-    def _summary(self, log: dict[str, Array]) -> ArmSummary:
-        task, violation, took = self.scenario.cell.task, self.judge.violation, self.plant.time
-        force = np.linalg.norm(log["force"], axis=1)
-        touching = float(np.mean(force > ONSET)) if len(force) else 0.0
-        outcome = "violation" if violation else "done" if self.done else "time"
-        if outcome == "done" and task == "surface" and followed(log) < LEAST_CONTACT:
-            outcome = "lost"
-        tank, watch = log["tank"], self.watch
-        contact = self.scenario.arc_config.contact
-        return ArmSummary(
+        took, force = self.plant.time, np.linalg.norm(log["force"], axis=1)
+        summary = summarise(
+            log,
+            self.scenario,
+            self.judge,
+            self.watch,
+            self.done,
+            took,
             seed=self.seed,
-            task=task,
-            success=outcome == "done",
-            violation=violation,
-            outcome=outcome,
-            completion_s=took if outcome == "done" else math.nan,
-            duration_s=took,
             peak_force_n=float(max(force.max(initial=0.0), self.judge.newest)),
-            cvar95_force_n=cvar95(force),
-            mean_force_n=float(force.mean()) if len(force) else 0.0,
-            in_contact=touching,
             contacts=len(self.contacts),
-            reflexes=len(watch.times),
-            reflexes_untouched=watch.untouched,
-            reflex_share=float(log["reflex"].mean()) if len(force) else 0.0,
-            reflex_latency_s=float(np.median(watch.latencies)) if watch.latencies else math.nan,
-            reflex_latency_max_s=max(watch.latencies, default=math.nan),
-            tank_least_j=float(np.nanmin(tank)) if np.isfinite(tank).any() else math.nan,
             tank_underflows=self.underflows,
-            intervened=self.changed / max(1, self.step_count),
             work_j=self.work,
             pushes=sum(p.start < took for p in self.plant.pushes),
             faults=dict(sorted(self.faults.items())),
             digest=self._hash.hexdigest(),
-            limits={
-                "peak_n": contact.peak_n,
-                "sustained_n": contact.sustained_n,
-                "sustained_s": contact.sustained_s,
-            },
-            threshold=risk_threshold(self.scenario.arc_config),
         )
-
-
-def risk_threshold(config: ArcConfig) -> float:
-    """Return the risk above which the critic of an arm's arc refuses an action; NaN where it is switched off."""
-    return contact_reflexes(config).threshold if config.contact.critic else math.nan
+        return ArmResult(summary, log, tuple(self.contacts), self.plant.scene)
 
 
 def _columns(inside: ContactVerdict) -> dict[str, Any]:
@@ -253,12 +199,4 @@ def run_arm(
         scenario.seed if seed is None else seed,
         scenario.duration_s if duration is None else duration,
     )
-    every = max(1, round(0.05 / run.plant.step_period))
-    try:
-        while not run.over:
-            run.step()
-            if progress is not None and run.step_count % every == 0:
-                progress(run)
-        return run.finish()
-    finally:
-        run.plant.close()
+    return carry_out(run, progress, 0.05)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from reflexarc.core.figures import for_json
 from reflexarc.core.interfaces import interface
 from reflexarc.core.plant import ContactClass, ContactEvent
 from reflexarc.core.types import Array, BaseState, Mode, Proposal
@@ -58,8 +59,7 @@ class FleetSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for JSON; numbers that are not finite become null."""
-        data = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
+        return for_json(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reflexarc.core.figures import for_json
 from reflexarc.core.types import Array
 
 
@@ -57,8 +58,7 @@ class WalkerSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for JSON; numbers that are not finite become null."""
-        data = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
+        return for_json(asdict(self))
 
 
 def summarise(log: dict[str, Array], seed: int, fallen: bool, period: float, **more: Any) -> WalkerSummary:
@@ -84,7 +84,7 @@ def summarise(log: dict[str, Array], seed: int, fallen: bool, period: float, **m
         velocity_error_m_s=float(np.sqrt((error**2).mean())),
         turn_error_rad_s=float(np.sqrt(((told[:, 2] - log["rate"][:, 2]) ** 2).mean())),
         distance_m=float(np.linalg.norm(np.diff(log["position"][:, :2], axis=0), axis=1).sum()),
-        reflexes=begins(reflex),
+        reflexes=len(begins(reflex)),
         reflex_share=float(reflex.mean()),
         reflex_latency_s=float(np.median(delays)) if delays else math.nan,
         risk_most=float(known.max()) if len(known) else math.nan,
@@ -93,15 +93,15 @@ def summarise(log: dict[str, Array], seed: int, fallen: bool, period: float, **m
         halted=float((log["halted"] > 0.0).mean()),
         intervened=float((log["changed"] > 0.0).mean()),
         work_j=float(log["power"].sum() * period),
-        pushes=begins(force > 0.0),
+        pushes=len(begins(force > 0.0)),
         push_most_n=float(force.max()),
         **more,
     )
 
 
-def begins(flag: np.ndarray) -> int:
-    """Return how often a condition begins, shape (t,), bool."""
-    return int(np.count_nonzero(flag & ~np.concatenate([[False], flag[:-1]])))
+def begins(flag: np.ndarray) -> np.ndarray:
+    """Return the indices at which a condition begins, shape (t,), bool."""
+    return np.flatnonzero(flag & ~np.concatenate([[False], flag[:-1]]))
 
 
 def latencies(pushed: np.ndarray, reflex: np.ndarray, period: float) -> list[float]:
@@ -114,8 +114,7 @@ def latencies(pushed: np.ndarray, reflex: np.ndarray, period: float) -> list[flo
         reflex: likewise.
         period: of a tick. [s]
     """
-    starts = np.flatnonzero(pushed & ~np.concatenate([[False], pushed[:-1]]))
-    acts = np.flatnonzero(reflex & ~np.concatenate([[False], reflex[:-1]]))
+    starts, acts = begins(pushed), begins(reflex)
     found = []
     for i, start in enumerate(starts):
         following = starts[i + 1] if i + 1 < len(starts) else len(pushed)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from reflexarc.core.paths import model_file
 from reflexarc.core.types import Array, JointProposal, Mode, Status, WalkerState
 from reflexarc.walking.observation import CONTROL_PERIOD
 from reflexarc.walking.policy import load_walking_policy
+from reflexarc_sim.joint_runs import JointLog, carry_out
 from reflexarc_sim.lockstep import scenario_arc
 from reflexarc_sim.plants import make_walker_plant
 from reflexarc_sim.scenario import Scenario
@@ -32,7 +32,7 @@ _EPS = 1e-9
 """[s]"""
 
 
-class WalkerLog:
+class WalkerLog(JointLog):
     """What is written down every tick."""
 
     COLUMNS = {
@@ -41,21 +41,6 @@ class WalkerLog:
     }  # fmt: skip
     """Name -> numbers per tick; velocities, rates and pushes in base_link.
     [s, (m/s, m/s, rad/s), m/s, rad/s, m, rad, N, -, -, -, -, rad, rad, W, s]"""
-
-    def __init__(self, periods: int):
-        """Make room for `periods`."""
-        self._rows = {k: np.full((periods, n) if n > 1 else periods, np.nan) for k, n in self.COLUMNS.items()}
-        self._count = 0
-
-    def add(self, **values: Any) -> None:
-        """Write one tick down."""
-        for name, value in values.items():
-            self._rows[name][self._count] = value
-        self._count += 1
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the columns as far as they were written."""
-        return {name: rows[: self._count] for name, rows in self._rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +175,4 @@ def run_walker(
         scenario.seed if seed is None else seed,
         scenario.duration_s if duration is None else duration,
     )
-    every = max(1, round(0.1 / run.plant.step_period))
-    try:
-        while not run.over:
-            run.step()
-            if progress is not None and run.step_count % every == 0:
-                progress(run)
-        return run.finish()
-    finally:
-        run.plant.close()
+    return carry_out(run, progress, 0.1)

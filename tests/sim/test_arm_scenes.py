@@ -15,7 +15,7 @@ from reflexarc.core.errors import ConfigError
 from reflexarc.policies.contact import make_contact_policy
 from reflexarc.reflex.contact.view import STEP
 from reflexarc_sim import make_arm_plant, make_plant
-from reflexarc_sim.arm_figures import ForceJudge, ReflexWatch, cvar95, falls, followed
+from reflexarc_sim.arm_figures import ForceJudge, ReflexWatch, cvar95, followed
 from reflexarc_sim.arm_plant import ArmPlant, make_scene
 from reflexarc_sim.cell import CellConfig, ForceSensorConfig
 from reflexarc_sim.scenario import Scenario, load_scenario, scenario_from_mapping
@@ -160,7 +160,6 @@ def test_reflexes_are_timed_from_the_beginning_of_the_contact_they_answer():
 def test_figures_of_forces():
     assert cvar95(np.concatenate([np.zeros(950), np.full(50, 8.0)])) == pytest.approx(8.0)
     assert cvar95(np.arange(100.0)) == pytest.approx(97.0)
-    assert falls(np.array([True, True, False, True, False, False, True])) == 3
     tip = np.zeros((100, 3))
     tip[:, 0] = np.linspace(0.0, 1.0, 100)
     force = np.zeros((100, 3))

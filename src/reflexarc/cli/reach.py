@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.figures import for_json
 
 DESCRIPTION = """\
 Density reachability.
@@ -229,8 +230,7 @@ def _end(args: argparse.Namespace, figures: dict[str, Any]) -> int:
     if args.plot:
         print(f"drawn to {args.plot}")
     if args.json:
-        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}
-        print(json.dumps(clean))
+        print(json.dumps(for_json(figures)))
     return 0
 
 

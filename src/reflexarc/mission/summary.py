@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reflexarc.core.figures import for_json
 from reflexarc.core.plant import CargoEvent, ContactClass, ContactEvent, PlantEvent
 from reflexarc.core.types import Array, Verdict
 from reflexarc.mission.monitor import MissionEnded, Outcome
@@ -77,8 +78,7 @@ class RunSummary:
 
     def to_json(self) -> dict[str, object]:
         """Return a mapping for JSON; NaN and infinity become null."""
-        data = dataclasses.asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
+        return for_json(dataclasses.asdict(self))
 
 
 class RunStatistics:

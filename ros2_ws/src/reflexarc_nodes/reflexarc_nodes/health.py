@@ -2,11 +2,12 @@
 """Health of a node as a plain value; becomes a diagnostic message at the edge."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+
+from reflexarc.core.figures import for_json
 
 
 class Level(IntEnum):
@@ -51,6 +52,5 @@ class Health:
 
 def write_figures(path: Path, figures: Mapping[str, float | int]) -> None:
     """Write figures as one JSON object; what is not finite becomes null."""
-    plain = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in figures.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(plain) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(for_json(figures)) + "\n", encoding="utf-8")
