@@ -44,7 +44,7 @@ def test_a_recipe_becomes_a_folder_that_says_how_it_was_made(tmp_path, capsys, c
     said = capsys.readouterr().out
     assert "seed 7" in said and "cost per intensity" in said
     assert ("upright after 20 s" in said) == (content is WALK)
-    assert sorted(p.name for p in out.iterdir()) == sorted((WEIGHTS, RECIPE, LOG))
+    assert sorted(p.name for p in out.iterdir()) == sorted((WEIGHTS, RECIPE, LOG, "curves.png"))
     policies, made_by = load(out / WEIGHTS)
     assert made_by["seed"] == 7 and policies["actor"].outputs == (12 if content is WALK else 1)
     assert len((out / LOG).read_text().splitlines()) == 4

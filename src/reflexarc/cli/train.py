@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reflexarc.cli._curves import PICTURE, draw_curves
 from reflexarc.cli._figures_bar import FiguresBar
 from reflexarc.core.errors import ConfigError
 
@@ -48,7 +49,7 @@ SOURCE is
 
 The folder --out receives barrier.safetensors, density.safetensors, unconstrained.safetensors and
 constrained.safetensors (fleet), or reflex.safetensors (contact.safetensors of an arm in contact), or hinf.safetensors,
-or fall.safetensors, and recipe.yaml and log.csv. A training that was
+or fall.safetensors, and recipe.yaml, log.csv and curves.png. A training that was
 stopped goes on from its checkpoint when the same command is given again, and ends with the same weights.
 """
 EPILOG = """\
@@ -106,10 +107,13 @@ def run(args: argparse.Namespace) -> int:
         "barrier": _barrier, "density": _density, "fleet": _fleet, "reflex": _reflex, "critic": _reflex, "hinf": _hinf,
         "fall": _fall,
     }  # fmt: skip
-    return parts[args.part](args)
+    out = parts[args.part](args)
+    if draw_curves(out) is not None:
+        print(f"  {out / PICTURE}: learning curves")
+    return 0
 
 
-def _fleet(args: argparse.Namespace) -> int:
+def _fleet(args: argparse.Namespace) -> Path:
     from reflexarc.fleet.gcrl.recipe import STAGES, train  # noqa: PLC0415 - needs JAX, lazy
 
     source, name, out = _of_a_recipe(args, "a fleet's", "_fleet")
@@ -118,10 +122,10 @@ def _fleet(args: argparse.Namespace) -> int:
         recipe = train(source, out, display.update, args.seed)
     files = " and ".join(f"{stage}.safetensors" for stage in STAGES)
     print(f"{out}: {files}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
-    return 0
+    return out
 
 
-def _reflex(args: argparse.Namespace) -> int:
+def _reflex(args: argparse.Namespace) -> Path:
     from reflexarc.reflex.recipe import train  # noqa: PLC0415 - needs JAX, lazy
 
     source, name, out = _of_a_recipe(args, f"a {args.part}'s", f"_{args.part}")
@@ -130,16 +134,16 @@ def _reflex(args: argparse.Namespace) -> int:
         recipe, agent, file = train(source, out, display.update, args.seed, driven)
     print(f"{file}: {recipe.method}, seed {recipe.seed}, {time.perf_counter() - started:.0f} s")
     if not driven:
-        return 0
+        return out
     totals = agent.recipe["totals"]
     print(
         f"  while learning {totals['reached']} episodes reached the goal and {totals['failed']} failed, of "
         f"{totals['over']}; threshold of risk to deploy with: {agent.shield.threshold:.3g}"
     )
-    return 0
+    return out
 
 
-def _hinf(args: argparse.Namespace) -> int:
+def _hinf(args: argparse.Namespace) -> Path:
     from reflexarc.cli._hinf import train_hinf  # noqa: PLC0415 - needs JAX, lazy
 
     source, name, out = _of_a_recipe(args, "an actor's and disturber's", "_hinf")
@@ -147,10 +151,10 @@ def _hinf(args: argparse.Namespace) -> int:
     with FiguresBar(f"{name} hinf", args.quiet) as display:
         lines = train_hinf(source, out, display, args.seed)
     print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
-    return 0
+    return out
 
 
-def _fall(args: argparse.Namespace) -> int:
+def _fall(args: argparse.Namespace) -> Path:
     from reflexarc.cli._fall import train_fall  # noqa: PLC0415 - needs JAX, lazy
 
     source, name, out = _of_a_recipe(args, "a fall's", "_fall")
@@ -158,7 +162,7 @@ def _fall(args: argparse.Namespace) -> int:
     with FiguresBar(f"{name} fall", args.quiet) as display:
         lines = train_fall(source, out, display, args.seed)
     print("\n".join([*lines, f"  {time.perf_counter() - started:.0f} s"]))
-    return 0
+    return out
 
 
 def _of_a_recipe(args: argparse.Namespace, whose: str, suffix: str) -> tuple[Path, str, Path]:
@@ -174,7 +178,7 @@ def _of_a_recipe(args: argparse.Namespace, whose: str, suffix: str) -> tuple[Pat
     return source, name, args.out or Path("runs") / "train" / f"{name}{suffix}"
 
 
-def _density(args: argparse.Namespace) -> int:
+def _density(args: argparse.Namespace) -> Path:
     from reflexarc.reach.learned_training import WEIGHTS, train_density  # noqa: PLC0415 - needs JAX, lazy
 
     given = [f"--{name.replace('_', '-')}" for name in BARRIER_ONLY if getattr(args, name) is not None]
@@ -195,10 +199,10 @@ def _density(args: argparse.Namespace) -> int:
         f"  at {learned.steps * learned.dt:g} s, with probability {1 - learned.alpha:g} at all outputs: states within "
         f"{x:.3g}, log-density within {gain:.3g} nat"
     )
-    return 0
+    return out
 
 
-def _barrier(args: argparse.Namespace) -> int:
+def _barrier(args: argparse.Namespace) -> Path:
     from reflexarc.barrier.learn.dataset import data_hash, save_dataset  # noqa: PLC0415 - needs JAX, lazy
     from reflexarc.barrier.learn.learner import LEARNERS, learner  # noqa: PLC0415
     from reflexarc.core.training import Checkpoint, write_log  # noqa: PLC0415
@@ -229,7 +233,7 @@ def _barrier(args: argparse.Namespace) -> int:
     checkpoint.path.unlink(missing_ok=True)
     print(f"{out / 'barrier.safetensors'}: {len(data)} transitions, {time.perf_counter() - started:.0f} s")
     print(f"  sha256 {sha}, delta {barrier.delta:.4g}; `reflexarc certify barrier` makes its certificate")
-    return 0
+    return out
 
 
 def _recipe(args: argparse.Namespace) -> dict[str, Any]:
