@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reflexarc.core.arm_wire import ArmRecord, Truth
+from reflexarc.core.arm_wire import Truth
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import Array, Verdict
 from reflexarc.reflex.contact.view import DECISION_S
 from reflexarc_sim.arm_figures import ArmSummary, ForceJudge, ReflexWatch, summarise
@@ -19,7 +20,7 @@ from reflexarc_sim.arm_lockstep import ArmLog, ArmResult
 from reflexarc_sim.arm_plant import ToolContact, make_scene
 from reflexarc_sim.scenario import Scenario
 
-_Said = tuple[Verdict, ArmRecord]
+_Said = tuple[Verdict, JointRecord]
 
 
 class ArmLiveFigures:
@@ -58,7 +59,7 @@ class ArmLiveFigures:
         """Whether the run has ended."""
         return self.done or bool(self.judge.violation) or self.now >= self.limit - 1e-9
 
-    def add_verdict(self, verdict: Verdict, record: ArmRecord) -> None:
+    def add_verdict(self, verdict: Verdict, record: JointRecord) -> None:
         """Take in a verdict."""
         self._count_faults(verdict, record)
         self._newest = max(self._newest, verdict.now)
@@ -134,7 +135,7 @@ class ArmLiveFigures:
             "tick_p99_us": float(np.percentile(used, 99)),
         }
 
-    def _count_faults(self, verdict: Verdict, record: ArmRecord) -> None:
+    def _count_faults(self, verdict: Verdict, record: JointRecord) -> None:
         """Count the ticks with faults since the last verdict; those of before time began are nobody's."""
         last = self._coming[-1] if self._coming else self._said
         if last is not None and last[0].now > 0.0 and not self.over:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.errors import ConfigError
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.paths import model_file
 from reflexarc.core.types import Array, Verdict
 from reflexarc.core.walker_wire import TrunkReading
@@ -51,7 +51,7 @@ class WalkerLiveFigures:
         """Whether the run has ended."""
         return self.fallen or self.now >= self.limit - 1e-9
 
-    def add_verdict(self, verdict: Verdict, record: ArmRecord) -> None:
+    def add_verdict(self, verdict: Verdict, record: JointRecord) -> None:
         """Take in a verdict."""
         self._verdict = verdict
         self.ticks, self.late = record.seq + 1, record.late

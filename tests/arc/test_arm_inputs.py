@@ -6,7 +6,7 @@ import pytest
 
 from reflexarc.arc.arm_inputs import ArmInputs
 from reflexarc.arc.config import ArcConfig
-from reflexarc.core.arm_wire import JointReading
+from reflexarc.core.joint_wire import JointReading
 from reflexarc.core.types import ImpedanceProposal, Mode, Wrench
 from reflexarc.core.wire import NO_STAMP
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.arm_inputs import ArmInputs
-from reflexarc.core import arm_wire, wire
+from reflexarc.core import arm_wire, joint_wire, wire
 from reflexarc.core.types import (
     ContactVerdict,
     ImpedanceProposal,
@@ -58,12 +58,12 @@ def same(a, b):
 
 @given(STAMPS, st.data())
 def test_joint_states(stamp, data):
-    from reflexarc_nodes.arm_convert import joints_to
+    from reflexarc_nodes.joint_convert import joints_to
 
     q, dq, effort = (data.draw(hnp.arrays(np.float64, 7, elements=NUMBERS)) for _ in range(3))
     state = JointState(stamp, "panda_link0", NAMES, q, dq, Spheres.none(stamp, "panda_link0"))
-    message = through_the_wire(joints_to(state, effort))
-    back = arm_wire.joints_from(message)
+    message = through_the_wire(joints_to(state, state.velocity, effort))
+    back = joint_wire.joints_from(message)
     assert (back.stamp, back.joints) == (stamp, NAMES)
     assert same(back.position, state.position) and same(back.velocity, state.velocity)
     assert same(np.array(message.effort), effort)
@@ -76,7 +76,7 @@ def test_another_number_of_values_than_names_becomes_nan_on_which_the_arc_stops(
 
     message = Message(name=list(NAMES), position=[0.1] * 7, velocity=[0.2] * 7)
     setattr(message, field, [0.3] * count)
-    back = arm_wire.joints_from(message)
+    back = joint_wire.joints_from(message)
     assert np.isnan(getattr(back, field)).all() and getattr(back, field).shape == (7,)
 
 
@@ -85,7 +85,7 @@ def test_names_are_passed_on_in_the_order_in_which_they_came():
 
     turned = list(reversed(NAMES))
     inputs = ArmInputs(ArcConfig(frame_id="panda_link0"))
-    inputs.add_joints(arm_wire.joints_from(Message(name=turned, position=[1.0] * 7, velocity=[0.0] * 7)))
+    inputs.add_joints(joint_wire.joints_from(Message(name=turned, position=[1.0] * 7, velocity=[0.0] * 7)))
     assert inputs.state().joints == tuple(turned)
 
 
@@ -107,16 +107,16 @@ def test_impedance_proposal(stamp, frame, target, stiffness):
 
 @given(hnp.arrays(np.float64, 7, elements=NUMBERS))
 def test_effort(torque):
-    from reflexarc_nodes.arm_convert import effort_to
+    from reflexarc_nodes.joint_convert import joint_command_to
 
-    assert same(arm_wire.effort_from(through_the_wire(effort_to(torque)), 7), torque)
+    assert same(joint_wire.joint_command_from(through_the_wire(joint_command_to(torque)), 7), torque)
 
 
 @pytest.mark.parametrize("count", [0, 6, 8])
 def test_a_command_for_another_number_of_joints_is_nan_which_the_watchdog_refuses(count):
-    from reflexarc_nodes.arm_convert import effort_to
+    from reflexarc_nodes.joint_convert import joint_command_to
 
-    assert np.isnan(arm_wire.effort_from(effort_to(np.zeros(count)), 7)).all()
+    assert np.isnan(joint_wire.joint_command_from(joint_command_to(np.zeros(count)), 7)).all()
 
 
 @pytest.mark.parametrize("n", [0, 2, 5])
@@ -159,7 +159,9 @@ VERDICTS = st.builds(
     time_used=st.floats(0.0, 1.0),
     stage_times=st.lists(st.floats(0.0, 1.0), max_size=6).map(tuple),
 )
-RECORDS = st.builds(arm_wire.ArmRecord, st.integers(0, 2**63), NUMBERS, st.integers(0, 2**63), *[NUMBERS] * 3)
+RECORDS = st.builds(
+    joint_wire.JointRecord, st.integers(0, 2**63), NUMBERS, st.integers(0, 2**63), *[NUMBERS] * 3
+)
 
 
 @settings(max_examples=60, deadline=None)

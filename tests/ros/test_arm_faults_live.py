@@ -49,7 +49,7 @@ class FakeArm:
 
     def publish(self):
         """Go on by one step and publish everything that is not silenced."""
-        from reflexarc_nodes import arm_convert, convert
+        from reflexarc_nodes import arm_convert, convert, joint_convert
 
         self.now += STEP_S
         now = self.now
@@ -62,7 +62,7 @@ class FakeArm:
         proposal = ImpedanceProposal(now, ARM_FRAME, self.place, np.diag([500.0, 500.0, 1000.0]))
         for name, message in (
             ("clock", convert.clock_to(now)),
-            ("arm/joint_states", arm_convert.joints_to(state, still)),
+            ("arm/joint_states", joint_convert.joints_to(state, state.velocity, still)),
             ("arm/wrench", arm_convert.wrench_to(wrench)),
             ("arm/proposal", arm_convert.impedance_to(proposal)),
         ):

@@ -197,7 +197,7 @@ def test_a_killed_plant_makes_every_input_old(running):
 def test_a_policy_without_joint_states_of_its_arm_is_silent(probe_and_graph):
     from reflexarc.core.types import JointState, Spheres
     from reflexarc.robots.tool import ToolKinematics
-    from reflexarc_nodes import arm_convert, convert
+    from reflexarc_nodes import arm_convert, convert, joint_convert
 
     probe, graph = probe_and_graph
     probe.listen("arm/proposal", "/diagnostics")
@@ -213,7 +213,7 @@ def test_a_policy_without_joint_states_of_its_arm_is_silent(probe_and_graph):
             time[0] - age, "panda_link0", names, q, np.zeros(7), Spheres.none(0.0, "panda_link0")
         )
         probe.publish("clock", convert.clock_to(time[0]))
-        probe.publish("arm/joint_states", arm_convert.joints_to(state, np.zeros(7)))
+        probe.publish("arm/joint_states", joint_convert.joints_to(state, state.velocity, np.zeros(7)))
 
     def silent(names, age, words):
         before = len(probe.messages["arm/proposal"])

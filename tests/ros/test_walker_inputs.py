@@ -6,7 +6,7 @@ import pytest
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.walker_inputs import WalkerInputs
-from reflexarc.core.arm_wire import JointReading
+from reflexarc.core.joint_wire import JointReading
 from reflexarc.core.types import JointProposal, Mode
 from reflexarc.core.walker_wire import TrunkReading
 from reflexarc.core.wire import NO_STAMP

@@ -9,7 +9,7 @@ import pytest
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.walker_inputs import WalkerInputs
-from reflexarc.core import arm_wire, walker_wire
+from reflexarc.core import joint_wire, walker_wire
 from reflexarc.core.interfaces import interface
 from reflexarc.core.types import Intervention, JointProposal, Mode, Status, Verdict, WalkerVerdict
 from reflexarc.core.walker_interfaces import POSITIONS
@@ -51,26 +51,27 @@ def test_targets_that_are_not_finite_withdraw_those_before(positions, bad):
 
 
 def test_another_number_of_targets_than_of_joints_is_refused(positions):
-    from reflexarc_nodes.quadruped_convert import positions_to
+    from reflexarc_nodes.joint_convert import joint_command_to
 
-    positions.take(arm_wire.effort_from(positions_to(TARGETS[:11]), 12), 1.0)
+    positions.take(joint_wire.joint_command_from(joint_command_to(TARGETS[:11]), 12), 1.0)
     assert (positions.targets(1.0) == CROUCH).all() and positions.refused == 1
-    positions.take(arm_wire.effort_from(positions_to(TARGETS), 12), 1.0)
+    positions.take(joint_wire.joint_command_from(joint_command_to(TARGETS), 12), 1.0)
     assert (positions.targets(1.0) == TARGETS).all()
 
 
 def messages(now, **changed):
-    from reflexarc_nodes.quadruped_convert import trunk_to, walker_joints_to
+    from reflexarc_nodes.joint_convert import joints_to
+    from reflexarc_nodes.quadruped_convert import trunk_to
 
     known = state(now, turn=TURN, velocity=[0.1, 0.2, 0.3], rate=[0.4, 0.5, 0.6], **changed)
-    return walker_joints_to(known, np.zeros(12)), trunk_to(known, np.array([1.0, 2.0, 3.0]))
+    return joints_to(known, known.joint_rate, np.zeros(12)), trunk_to(known, np.array([1.0, 2.0, 3.0]))
 
 
 def test_a_state_survives_its_messages_and_is_as_old_as_the_older_of_both():
     inputs = WalkerInputs(ArcConfig(robot="go1"))
     joints, trunk = messages(5.0, position=TARGETS, joint_rate=np.arange(12.0))
     assert inputs.state() is None
-    inputs.add_joints(arm_wire.joints_from(joints))
+    inputs.add_joints(joint_wire.joints_from(joints))
     assert inputs.state() is None
     inputs.add_trunk(walker_wire.trunk_from(trunk))
     known = inputs.state()
@@ -80,7 +81,7 @@ def test_a_state_survives_its_messages_and_is_as_old_as_the_older_of_both():
     np.testing.assert_array_equal(known.rate, [0.4, 0.5, 0.6])
     np.testing.assert_array_equal(known.position, TARGETS)
     np.testing.assert_array_equal(known.joint_rate, np.arange(12.0))
-    inputs.add_joints(arm_wire.joints_from(messages(5.1)[0]))
+    inputs.add_joints(joint_wire.joints_from(messages(5.1)[0]))
     assert inputs.state().stamp == 5.0
     trunk.child_frame_id = "imu"
     inputs.add_trunk(walker_wire.trunk_from(trunk))
@@ -112,7 +113,7 @@ def test_proposals_commands_and_verdicts_survive_their_messages():
         1.5, TARGETS, Status.FILTERED, Mode.NORMAL, math.nan, 0.0, 0.7, (Intervention("reflex", "why", 0.2),),
         ("critic_failed",), walker=WalkerVerdict("recovery", 4, 0.5),
     )  # fmt: skip
-    record = arm_wire.ArmRecord(7, 0.001, 2, 1.496, NO_STAMP, 1.48)
+    record = joint_wire.JointRecord(7, 0.001, 2, 1.496, NO_STAMP, 1.48)
     again, kept = walker_wire.walker_verdict_from(walker_verdict_to(verdict, record))
     assert kept == record and again.walker.reflex == "recovery" and again.walker.reflexes == 4
     assert (again.status, again.mode, again.risk, again.faults) == (
@@ -146,7 +147,7 @@ def policy(new_domain):
 
 def feed(node, now, **changed):
     joints, trunk = messages(now, **changed)
-    node.inputs.add_joints(arm_wire.joints_from(joints))
+    node.inputs.add_joints(joint_wire.joints_from(joints))
     node.inputs.add_trunk(walker_wire.trunk_from(trunk))
 
 
@@ -218,20 +219,20 @@ def test_a_policy_whose_decision_is_not_finite_is_silent_and_goes_on(policy):
 
 
 def test_what_the_arc_sent_instead_is_what_the_policy_goes_on_from(policy):
-    from reflexarc_nodes.quadruped_convert import positions_to
+    from reflexarc_nodes.joint_convert import joint_command_to
 
     feed(policy, 5.0)
     assert policy.turn(5.0)
     own = policy.newest.target
     followed = []
     policy.policy.follow = followed.append
-    policy._take_sent(positions_to(own))
+    policy._take_sent(joint_command_to(own))
     feed(policy, 5.02)
     assert policy.turn(5.02) and not followed
-    policy._take_sent(positions_to(TARGETS))
+    policy._take_sent(joint_command_to(TARGETS))
     feed(policy, 5.04)
     assert policy.turn(5.04) and (followed[0] == TARGETS).all()
-    policy._take_sent(positions_to(np.full(12, math.nan)))
+    policy._take_sent(joint_command_to(np.full(12, math.nan)))
     assert policy.sent is None
 
 
@@ -270,7 +271,7 @@ def arc_node(new_domain):
         node.on_configure(None)
         assert node.problem is None
         node.out = []
-        node.positions.publish = lambda message: node.out.append(arm_wire.effort_from(message, 12))
+        node.positions.publish = lambda message: node.out.append(joint_wire.joint_command_from(message, 12))
         try:
             yield node
         finally:
@@ -338,7 +339,7 @@ def test_an_arc_node_refuses_the_arc_of_another_kind_of_robot(new_domain):
 def test_a_plant_waits_for_arc_and_policy_and_crouches_without_targets(new_domain):
     import rclpy
 
-    from reflexarc_nodes.quadruped_convert import positions_to
+    from reflexarc_nodes.joint_convert import joint_command_to
     from reflexarc_nodes.quadruped_plant_node import QuadrupedPlantNode
 
     arguments = ["--ros-args", "-p", "scenario:=quadruped_push", "-p", "patience_s:=0.0"]
@@ -349,7 +350,7 @@ def test_a_plant_waits_for_arc_and_policy_and_crouches_without_targets(new_domai
             assert node.problem is None and node.waiting_for() == "the first targets"
             node._heard_proposal(None)
             assert not node.proposed, "the arc has not seen the robot yet"
-            node._take(positions_to(TARGETS))
+            node._take(joint_command_to(TARGETS))
             assert node.waiting_for() == "the first proposal"
             node._heard_proposal(None)
             node.show()

@@ -6,7 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reflexarc.core.arm_wire import ArmRecord, Truth
+from reflexarc.core.arm_wire import Truth
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc_sim.arm_live_figures import ArmLiveFigures
 from reflexarc_sim.arm_lockstep import ArmLog, ArmRun
 from reflexarc_sim.scenario import load_scenario
@@ -42,7 +43,7 @@ class Nodes:
         inside = verdict.contact
         said = (verdict.status, verdict.faults, inside.reflex if inside else "")
         if seq % EVERY == 0 or said != self.said:
-            self.waiting.append((verdict, ArmRecord(seq, 0.0, seq // 100, verdict.now, verdict.now, 0.0)))
+            self.waiting.append((verdict, JointRecord(seq, 0.0, seq // 100, verdict.now, verdict.now, 0.0)))
         self.said = said
 
     def go(self):
@@ -60,7 +61,7 @@ class Nodes:
         for verdict in self.waiting:
             self.figures.add_verdict(*verdict)
         last = self.run.arc.tick(self.run.state, None, 0, plant.time)
-        self.figures.add_verdict(last, ArmRecord(self.run.step_count, 0.0, 0, 0.0, 0.0, 0.0))
+        self.figures.add_verdict(last, JointRecord(self.run.step_count, 0.0, 0, 0.0, 0.0, 0.0))
         result = self.run.finish()
         for contact in result.contacts:
             self.figures.add_contact(contact)
@@ -163,5 +164,7 @@ def test_faults_are_counted_by_tick_from_the_beginning_of_time():
         (60, 20, sound),
     )
     for seq, now, said in ticks:
-        figures.add_verdict(dataclasses.replace(said, now=0.001 * now), ArmRecord(seq, 0.0, 0, 0.0, 0.0, 0.0))
+        figures.add_verdict(
+            dataclasses.replace(said, now=0.001 * now), JointRecord(seq, 0.0, 0, 0.0, 0.0, 0.0)
+        )
     assert figures.faults == {"wrench_stale": 14}

@@ -5,7 +5,7 @@ Joint states and wrenches arrive one by one, each with a stamp of its own; the n
 """
 
 from reflexarc.arc.joint_inputs import JointInputs
-from reflexarc.core.arm_wire import ArmRecord
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import JointState, Spheres, Wrench
 
 
@@ -40,7 +40,7 @@ class ArmInputs(JointInputs):
             )
         return self._state
 
-    def record(self, seq: int, lateness: float, late: int, state: JointState | None) -> ArmRecord:
+    def record(self, seq: int, lateness: float, late: int, state: JointState | None) -> JointRecord:
         """Say which inputs the tick number `seq` used, the wrench among them."""
         record = super().record(seq, lateness, late, state)
         if state is None or state.wrench is None:

@@ -7,7 +7,7 @@ Names are passed on as they came: joints of another robot, or in another order, 
 from typing import Any
 
 from reflexarc.arc.config import ArcConfig
-from reflexarc.core.arm_wire import ArmRecord, JointReading
+from reflexarc.core.joint_wire import JointReading, JointRecord
 from reflexarc.core.types import Mode
 from reflexarc.core.wire import NO_STAMP
 
@@ -38,7 +38,7 @@ class JointInputs:
         """Take what the task policy wants."""
         self.proposal = proposal
 
-    def record(self, seq: int, lateness: float, late: int, state: Any) -> ArmRecord:
+    def record(self, seq: int, lateness: float, late: int, state: Any) -> JointRecord:
         """Say which inputs the tick number `seq` used.
 
         Args:
@@ -47,7 +47,7 @@ class JointInputs:
             late: ticks so far that were too late.
             state: what the tick judged, or None.
         """
-        return ArmRecord(
+        return JointRecord(
             seq,
             lateness,
             late,

@@ -1,42 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Core types of an arm from messages, without ROS; the counterpart of `reflexarc.core.wire` for bases."""
+"""Core types of an arm from messages, without ROS; what it shares with others is in `reflexarc.core.joint_wire`."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from reflexarc.core.types import Array, ContactVerdict, ImpedanceProposal, Intervention, Mode, Verdict, Wrench
-from reflexarc.core.wire import STATUS_CODES, seconds
-
-
-class JointReading(NamedTuple):
-    """What one message of joint states says."""
-
-    stamp: float
-    """[s]"""
-    joints: tuple[str, ...]
-    """Names as they came; nothing is sorted here."""
-    position: Array
-    """Shape (n,). [rad] NaN where the message has another number of them than of names."""
-    velocity: Array
-    """Shape (n,). [rad/s] NaN likewise."""
-
-
-class ArmRecord(NamedTuple):
-    """What a verdict message of an arm says beyond the verdict. Negative stamps: there was none."""
-
-    seq: int
-    """Ticks since activation."""
-    lateness: float
-    """How much later than planned the tick began. [s]"""
-    late: int
-    """Ticks since activation that began later than half a period after their time."""
-    state_stamp: float
-    """Of the joint state. [s]"""
-    wrench_stamp: float
-    """[s]"""
-    proposal_stamp: float
-    """[s]"""
+from reflexarc.core.joint_wire import JointRecord, joint_verdict_from, xyz_from
+from reflexarc.core.types import Array, ContactVerdict, ImpedanceProposal, Verdict, Wrench
+from reflexarc.core.wire import seconds
 
 
 class Truth(NamedTuple):
@@ -58,27 +30,13 @@ class Truth(NamedTuple):
     """That have begun since the start."""
 
 
-def joints_from(msg: Any) -> JointReading:
-    """Decode sensor_msgs/JointState.
-
-    Its `frame_id` says nothing: angles have no frame. A list that is not as long as the names cannot be told apart from
-    that of another arm; it becomes NaN, on which the arc stops the arm.
-    """
-    names = tuple(msg.name)
-    return JointReading(
-        seconds(msg.header.stamp), names, _as_long(msg.position, names), _as_long(msg.velocity, names)
-    )
-
-
-def _as_long(values: Any, names: tuple[str, ...]) -> Array:
-    array = np.array(values, dtype=np.float64)
-    return array if array.shape == (len(names),) else np.full(len(names), np.nan)
-
-
 def wrench_from(msg: Any) -> Wrench:
     """Decode geometry_msgs/WrenchStamped."""
     return Wrench(
-        seconds(msg.header.stamp), msg.header.frame_id, _xyz(msg.wrench.force), _xyz(msg.wrench.torque)
+        seconds(msg.header.stamp),
+        msg.header.frame_id,
+        xyz_from(msg.wrench.force),
+        xyz_from(msg.wrench.torque),
     )
 
 
@@ -87,20 +45,14 @@ def impedance_from(msg: Any) -> ImpedanceProposal:
     return ImpedanceProposal(
         seconds(msg.header.stamp),
         msg.header.frame_id,
-        _xyz(msg.target),
+        xyz_from(msg.target),
         np.array(msg.stiffness, dtype=np.float64).reshape(3, 3),
     )
 
 
-def effort_from(msg: Any, joints: int) -> Array:
-    """Decode torques from std_msgs/Float64MultiArray, shape (joints,). [N m] NaN for another number of them."""
-    array = np.array(msg.data, dtype=np.float64)
-    return array if array.shape == (joints,) else np.full(joints, np.nan)
-
-
 def path_from(msg: Any) -> Array:
     """Decode the places of nav_msgs/Path, shape (n, 3). [m]"""
-    points = [_xyz(p.pose.position) for p in msg.poses]
+    points = [xyz_from(p.pose.position) for p in msg.poses]
     return np.array(points, dtype=np.float64).reshape(-1, 3)
 
 
@@ -128,35 +80,18 @@ def tool_contact_from(msg: Any) -> dict[str, Any]:
     }
 
 
-def arm_verdict_from(msg: Any) -> tuple[Verdict, ArmRecord]:
-    """Decode reflexarc_msgs/ArmVerdict."""
-    verdict = Verdict(
-        now=msg.now,
-        command=np.array(msg.command, dtype=np.float64),
-        status=STATUS_CODES[msg.status],
-        mode=Mode(msg.mode),
-        margin=msg.margin,
-        slack=msg.slack,
-        risk=msg.risk,
-        interventions=tuple(Intervention(i.stage, i.reason, i.change) for i in msg.interventions),
-        faults=tuple(msg.faults),
-        learned_margin=msg.learned_margin,
-        uncertified=msg.uncertified,
-        contact=_contact(msg) if msg.contact else None,
-        time_used=msg.time_used,
-        stage_times=tuple(float(t) for t in msg.stage_times),
-    )
-    return verdict, ArmRecord(
-        msg.seq, msg.tick_lateness, msg.late, msg.state_stamp, msg.wrench_stamp, msg.proposal_stamp
-    )
+def arm_verdict_from(msg: Any) -> tuple[Verdict, JointRecord]:
+    """Decode reflexarc_msgs/ArmVerdict of an arm."""
+    verdict, record = joint_verdict_from(msg)
+    return dataclasses.replace(verdict, contact=_contact(msg) if msg.contact else None), record
 
 
 def _contact(msg: Any) -> ContactVerdict:
     return ContactVerdict(
-        tip=_xyz(msg.tip),
-        velocity=_xyz(msg.velocity),
-        force=_xyz(msg.force),
-        reference=_xyz(msg.reference),
+        tip=xyz_from(msg.tip),
+        velocity=xyz_from(msg.velocity),
+        force=xyz_from(msg.force),
+        reference=xyz_from(msg.reference),
         stiffness=np.array(msg.stiffness, dtype=np.float64).reshape(3, 3),
         push=msg.push,
         peak=msg.peak,
@@ -166,7 +101,3 @@ def _contact(msg: Any) -> ContactVerdict:
         reflex=msg.reflex,
         reflexes=msg.reflexes,
     )
-
-
-def _xyz(msg: Any) -> Array:
-    return np.array((msg.x, msg.y, msg.z))

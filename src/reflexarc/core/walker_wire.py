@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Core types of a quadruped from messages, without ROS; joint states are decoded by `reflexarc.core.arm_wire`."""
+"""Core types of a quadruped from messages, without ROS; joint states are decoded by `reflexarc.core.joint_wire`."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reflexarc.core.arm_wire import ArmRecord, arm_verdict_from, joints_from
+from reflexarc.core.joint_wire import JointRecord, joint_verdict_from, joints_from, xyz_from
 from reflexarc.core.types import Array, JointProposal, Verdict, WalkerVerdict
 from reflexarc.core.wire import seconds
 
@@ -47,10 +47,10 @@ def trunk_from(msg: Any) -> TrunkReading:
         seconds(msg.header.stamp),
         msg.header.frame_id,
         msg.child_frame_id,
-        _xyz(pose.position),
+        xyz_from(pose.position),
         np.array((q.w, q.x, q.y, q.z)),
-        _xyz(twist.linear),
-        _xyz(twist.angular),
+        xyz_from(twist.linear),
+        xyz_from(twist.angular),
     )
 
 
@@ -68,14 +68,10 @@ def command_from(msg: Any) -> Command:
 
 def push_from(msg: Any) -> Array:
     """Decode the force of geometry_msgs/WrenchStamped, shape (3,). [N]"""
-    return _xyz(msg.wrench.force)
+    return xyz_from(msg.wrench.force)
 
 
-def walker_verdict_from(msg: Any) -> tuple[Verdict, ArmRecord]:
+def walker_verdict_from(msg: Any) -> tuple[Verdict, JointRecord]:
     """Decode reflexarc_msgs/ArmVerdict of a quadruped; it says nothing of the threshold."""
-    verdict, record = arm_verdict_from(msg)
+    verdict, record = joint_verdict_from(msg)
     return dataclasses.replace(verdict, walker=WalkerVerdict(msg.reflex, msg.reflexes, math.nan)), record
-
-
-def _xyz(msg: Any) -> Array:
-    return np.array((msg.x, msg.y, msg.z))

@@ -228,23 +228,29 @@ def route_from(msg: Any) -> Array:
     return np.array(points, dtype=np.float64).reshape(-1, 2)
 
 
+def judged_from(msg: Any) -> dict[str, Any]:
+    """Decode the fields that the messages of all verdicts have in common."""
+    return {
+        "now": msg.now,
+        "status": STATUS_CODES[msg.status],
+        "mode": Mode(msg.mode),
+        "margin": msg.margin,
+        "slack": msg.slack,
+        "risk": msg.risk,
+        "interventions": tuple(Intervention(i.stage, i.reason, i.change) for i in msg.interventions),
+        "faults": tuple(msg.faults),
+        "learned_margin": getattr(
+            msg, "learned_margin", math.nan
+        ),  # recordings from before the field have none
+        "uncertified": getattr(msg, "uncertified", False),
+        "time_used": msg.time_used,
+        "stage_times": tuple(float(t) for t in msg.stage_times),
+    }
+
+
 def verdict_from(msg: Any, components: int = 2) -> tuple[Verdict, TickRecord]:
     """Decode reflexarc_msgs/Verdict on a base with so many velocity components."""
-    verdict = Verdict(
-        now=msg.now,
-        command=twist_from(msg.command, components),
-        status=STATUS_CODES[msg.status],
-        mode=Mode(msg.mode),
-        margin=msg.margin,
-        slack=msg.slack,
-        risk=msg.risk,
-        interventions=tuple(Intervention(i.stage, i.reason, i.change) for i in msg.interventions),
-        faults=tuple(msg.faults),
-        learned_margin=getattr(msg, "learned_margin", math.nan),  # recordings from before the field have none
-        uncertified=getattr(msg, "uncertified", False),
-        time_used=msg.time_used,
-        stage_times=tuple(float(t) for t in msg.stage_times),
-    )
+    verdict = Verdict(command=twist_from(msg.command, components), **judged_from(msg))
     return verdict, TickRecord(
         msg.seq,
         msg.tick_lateness,

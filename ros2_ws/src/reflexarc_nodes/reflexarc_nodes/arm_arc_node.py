@@ -13,17 +13,18 @@ from rclpy.duration import Duration
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.arm_inputs import ArmInputs
-from reflexarc.core import arm_wire
+from reflexarc.core import arm_wire, joint_wire
 from reflexarc.core.arm_interfaces import EFFORT
-from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import interface
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import Mode, Verdict
 from reflexarc.core.wire import mode_from
 from reflexarc_nodes.arc_parameters import ArmArcParameters
-from reflexarc_nodes.arm_convert import arm_verdict_to, effort_to
+from reflexarc_nodes.arm_convert import arm_verdict_to
 from reflexarc_nodes.base_node import main_of
 from reflexarc_nodes.joint_arc_base import JointArcBase
+from reflexarc_nodes.joint_convert import joint_command_to
 from reflexarc_nodes.qos import advertise, listen
 
 COMMAND = "impedance"
@@ -52,7 +53,7 @@ class ArmArcNode(JointArcBase):
         self.every = max(1, round(config.rate_hz / interface("arm/verdict").rate_hz))
         self.effort, self.verdict = self.senders = [advertise(self, EFFORT), advertise(self, "arm/verdict")]
         self.topics = [
-            listen(self, "arm/joint_states", self.store(arm_wire.joints_from, inputs.add_joints)),
+            listen(self, "arm/joint_states", self.store(joint_wire.joints_from, inputs.add_joints)),
             listen(self, "arm/wrench", self.store(arm_wire.wrench_from, inputs.add_wrench)),
             listen(self, "arm/proposal", self.store(arm_wire.impedance_from, inputs.add_proposal)),
             listen(self, "mode", self.store(mode_from, lambda mode: setattr(inputs, "mode", mode))),
@@ -61,9 +62,9 @@ class ArmArcNode(JointArcBase):
     def send(self, verdict: Verdict, state: Any) -> None:
         """Publish the torques, once there are any."""
         if verdict.command.any():
-            self.effort.publish(effort_to(verdict.command))
+            self.effort.publish(joint_command_to(verdict.command))
 
-    def verdict_to(self, verdict: Verdict, record: ArmRecord) -> Any:
+    def verdict_to(self, verdict: Verdict, record: JointRecord) -> Any:
         """Return the message of a verdict."""
         return arm_verdict_to(verdict, record, self.inputs.frame_id)
 

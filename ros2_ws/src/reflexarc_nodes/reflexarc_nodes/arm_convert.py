@@ -6,24 +6,12 @@ from typing import Any
 from geometry_msgs.msg import Point, PoseStamped, Quaternion, Vector3, WrenchStamped
 from nav_msgs.msg import Path
 from reflexarc_msgs import msg as messages
-from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Float64MultiArray
 
 from reflexarc.core.arm_interfaces import ARM_FRAME
-from reflexarc.core.arm_wire import ArmRecord
-from reflexarc.core.types import Array, ImpedanceProposal, JointState, Verdict, Wrench
-from reflexarc_nodes.convert import header_to, judged, xyz
-
-
-def joints_to(state: JointState, effort: Array) -> JointStateMessage:
-    """Return the joints of a state and their torques [N m]; angles have no frame."""
-    return JointStateMessage(
-        header=header_to(state.stamp, ""),
-        name=state.joints,
-        position=state.position.tolist(),
-        velocity=state.velocity.tolist(),
-        effort=effort.tolist(),
-    )
+from reflexarc.core.joint_wire import JointRecord
+from reflexarc.core.types import Array, ImpedanceProposal, Verdict, Wrench
+from reflexarc_nodes.convert import header_to, xyz
+from reflexarc_nodes.joint_convert import joint_verdict_to
 
 
 def wrench_to(wrench: Wrench) -> WrenchStamped:
@@ -41,11 +29,6 @@ def impedance_to(proposal: ImpedanceProposal) -> messages.ImpedanceProposal:
         target=Point(**xyz(proposal.target)),
         stiffness=proposal.stiffness.reshape(-1),
     )
-
-
-def effort_to(torque: Array) -> Float64MultiArray:
-    """Return torques [N m] as ros2_control's forward controller takes them."""
-    return Float64MultiArray(data=torque.tolist())
 
 
 def path_to(stamp: float, points: Array, frame_id: str) -> Path:
@@ -72,14 +55,9 @@ def tool_contact_to(contact: Any) -> messages.ToolContact:
     )
 
 
-def arm_verdict_to(verdict: Verdict, record: ArmRecord, frame_id: str) -> messages.ArmVerdict:
+def arm_verdict_to(verdict: Verdict, record: JointRecord, frame_id: str) -> messages.ArmVerdict:
     """Return a verdict together with the inputs that it used."""
-    message = messages.ArmVerdict(
-        **judged(verdict, record, frame_id),
-        command=verdict.command.tolist(),
-        late=record.late,
-        wrench_stamp=record.wrench_stamp,
-    )
+    message = joint_verdict_to(verdict, record, frame_id)
     inside = verdict.contact
     if inside is not None:
         message.contact = True

@@ -10,8 +10,9 @@ from reflexarc_msgs import msg as messages
 from reflexarc.core.arm_interfaces import ARM_FRAME
 from reflexarc.core.interfaces import interface
 from reflexarc.core.types import Array, JointState
-from reflexarc_nodes.arm_convert import joints_to, tool_contact_to, wrench_to
+from reflexarc_nodes.arm_convert import tool_contact_to, wrench_to
 from reflexarc_nodes.convert import clock_to, header_to
+from reflexarc_nodes.joint_convert import joints_to
 from reflexarc_nodes.qos import advertise
 
 
@@ -33,7 +34,7 @@ class ArmPlantMessages:
         self._clock.publish(clock_to(state.stamp))
         if state.wrench is not None:
             self._wrench.publish(wrench_to(state.wrench))
-        self._joints.publish(joints_to(state, effort))
+        self._joints.publish(joints_to(state, state.velocity, effort))
 
     def truth(self, state: JointState, effort: Array) -> None:
         """Take down a step that ended in `state` under torques `effort` [N m]; publish it when it is due."""

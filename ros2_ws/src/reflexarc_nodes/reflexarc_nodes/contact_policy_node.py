@@ -14,7 +14,7 @@ from typing import Any
 from rclpy.node import Node
 
 from reflexarc.arc.arm_inputs import ArmInputs
-from reflexarc.core import arm_wire
+from reflexarc.core import arm_wire, joint_wire
 from reflexarc.core.config import quantity
 from reflexarc.core.interfaces import interface
 from reflexarc.policies.contact import make_contact_policy
@@ -59,7 +59,7 @@ class ContactPolicyNode(NodeParts, Node):
         self.due, self.last, self.again = -math.inf, -math.inf, math.inf
         self.newest: Any = None
         self.proposal = advertise(self, "arm/proposal")
-        listen(self, "arm/joint_states", lambda m: self.inputs.add_joints(arm_wire.joints_from(m)))
+        listen(self, "arm/joint_states", lambda m: self.inputs.add_joints(joint_wire.joints_from(m)))
         listen(self, "arm/wrench", lambda m: self.inputs.add_wrench(arm_wire.wrench_from(m)))
         listen(self, "arm/path", self._take_path)
 

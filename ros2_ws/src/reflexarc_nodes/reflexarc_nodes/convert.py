@@ -15,8 +15,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState, LaserScan, Range
 from std_msgs.msg import Header
 
-from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.interfaces import BODY_FRAME, LIDAR_FRAME
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.plant import CargoEvent, ContactEvent, RolloverEvent, Scan
 from reflexarc.core.types import (
     FIXED_FRAME,
@@ -193,7 +193,7 @@ def verdict_to(verdict: Verdict, record: TickRecord) -> messages.Verdict:
     return message
 
 
-def judged(verdict: Verdict, record: TickRecord | ArmRecord, frame_id: str) -> dict[str, Any]:
+def judged(verdict: Verdict, record: TickRecord | JointRecord, frame_id: str) -> dict[str, Any]:
     """Return what the messages of all verdicts have in common."""
     return {
         "header": header_to(verdict.now if math.isfinite(verdict.now) else 0.0, frame_id),

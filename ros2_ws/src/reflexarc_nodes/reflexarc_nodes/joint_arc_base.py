@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from reflexarc.core.arm_wire import ArmRecord
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import Verdict
 from reflexarc_nodes.arc_base import ArcBase
 from reflexarc_nodes.sender import Sender
@@ -32,7 +32,7 @@ class JointArcBase(ArcBase):
         """Publish the command of a verdict on `state`, if there is one."""
         raise NotImplementedError
 
-    def verdict_to(self, verdict: Verdict, record: ArmRecord) -> Any:
+    def verdict_to(self, verdict: Verdict, record: JointRecord) -> Any:
         """Return the message of a verdict."""
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ slows simulated time, and the control loop stays closed at every step.
 import time
 from typing import Any
 
-from reflexarc.core import arm_wire
+from reflexarc.core import joint_wire
 from reflexarc_nodes.plant_base import PlantBase
 
 
@@ -99,7 +99,7 @@ class JointPlantBase(PlantBase):
             self.executor_.spin_once(timeout_sec=left)
 
     def _take(self, message: Any) -> None:
-        self.watchdog.take(arm_wire.effort_from(message, self.joints), self.plant.time)
+        self.watchdog.take(joint_wire.joint_command_from(message, self.joints), self.plant.time)
 
     def _heard_proposal(self, message: Any) -> None:
         self.proposed = self.proposed or self.watchdog.received

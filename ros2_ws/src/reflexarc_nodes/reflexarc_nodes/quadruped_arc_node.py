@@ -15,10 +15,10 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.walker_inputs import WalkerInputs
-from reflexarc.core import arm_wire, walker_wire
-from reflexarc.core.arm_wire import ArmRecord
+from reflexarc.core import joint_wire, walker_wire
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import interface
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.paths import robot_kind
 from reflexarc.core.types import Mode, Verdict
 from reflexarc.core.walker_interfaces import POSITIONS
@@ -26,8 +26,9 @@ from reflexarc.core.wire import mode_from
 from reflexarc_nodes.arc_parameters import QuadrupedArcParameters
 from reflexarc_nodes.base_node import Stop, main_of
 from reflexarc_nodes.joint_arc_base import JointArcBase
+from reflexarc_nodes.joint_convert import joint_command_to
 from reflexarc_nodes.qos import advertise, listen
-from reflexarc_nodes.quadruped_convert import positions_to, walker_verdict_to
+from reflexarc_nodes.quadruped_convert import walker_verdict_to
 
 LONGEST_STOP_S = 1.5
 """Wall time at most in which the robot is brought to rest before the node is silent. [s]"""
@@ -79,7 +80,7 @@ class QuadrupedArcNode(JointArcBase):
             advertise(self, "quadruped/verdict"),
         ]
         self.topics = [
-            listen(self, "quadruped/joint_states", self.store(arm_wire.joints_from, inputs.add_joints)),
+            listen(self, "quadruped/joint_states", self.store(joint_wire.joints_from, inputs.add_joints)),
             listen(self, "quadruped/odometry", self.store(walker_wire.trunk_from, inputs.add_trunk)),
             listen(self, "quadruped/proposal", self.store(walker_wire.targets_from, inputs.add_proposal)),
             listen(self, "mode", self.store(mode_from, lambda mode: setattr(inputs, "mode", mode))),
@@ -88,9 +89,9 @@ class QuadrupedArcNode(JointArcBase):
     def send(self, verdict: Verdict, state: Any) -> None:
         """Publish the targets, once the robot has been seen."""
         if state is not None:
-            self.positions.publish(positions_to(verdict.command))
+            self.positions.publish(joint_command_to(verdict.command))
 
-    def verdict_to(self, verdict: Verdict, record: ArmRecord) -> Any:
+    def verdict_to(self, verdict: Verdict, record: JointRecord) -> Any:
         """Return the message of a verdict."""
         return walker_verdict_to(verdict, record)
 

@@ -5,23 +5,12 @@ from geometry_msgs.msg import Point, Quaternion, TwistStamped, Vector3, WrenchSt
 from nav_msgs.msg import Odometry
 from reflexarc_msgs import msg as messages
 from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Float64MultiArray
 
-from reflexarc.core.arm_wire import ArmRecord
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import Array, JointProposal, Verdict, WalkerState
 from reflexarc.core.walker_interfaces import BODY
-from reflexarc_nodes.convert import header_to, judged, xyz
-
-
-def walker_joints_to(state: WalkerState, effort: Array) -> JointStateMessage:
-    """Return the joints of a state and their torques [N m]; angles have no frame."""
-    return JointStateMessage(
-        header=header_to(state.stamp, ""),
-        name=state.joints,
-        position=state.position.tolist(),
-        velocity=state.joint_rate.tolist(),
-        effort=effort.tolist(),
-    )
+from reflexarc_nodes.convert import header_to, xyz
+from reflexarc_nodes.joint_convert import joint_verdict_to
 
 
 def trunk_to(state: WalkerState, position: Array) -> Odometry:
@@ -42,11 +31,6 @@ def targets_to(proposal: JointProposal) -> JointStateMessage:
     )
 
 
-def positions_to(targets: Array) -> Float64MultiArray:
-    """Return targets [rad] as ros2_control's forward controller takes them."""
-    return Float64MultiArray(data=targets.tolist())
-
-
 def command_to(stamp: float, velocity: Array) -> TwistStamped:
     """Return how fast to walk: ahead, to the left, yaw rate. [m/s, m/s, rad/s]"""
     message = TwistStamped(header=header_to(stamp, BODY))
@@ -61,14 +45,9 @@ def push_to(stamp: float, force: Array) -> WrenchStamped:
     return message
 
 
-def walker_verdict_to(verdict: Verdict, record: ArmRecord) -> messages.ArmVerdict:
+def walker_verdict_to(verdict: Verdict, record: JointRecord) -> messages.ArmVerdict:
     """Return a verdict together with the inputs that it used."""
-    inside = verdict.walker
-    return messages.ArmVerdict(
-        **judged(verdict, record, BODY),
-        command=verdict.command.tolist(),
-        late=record.late,
-        wrench_stamp=record.wrench_stamp,
-        reflex="" if inside is None else inside.reflex,
-        reflexes=0 if inside is None else inside.reflexes,
-    )
+    message, inside = joint_verdict_to(verdict, record, BODY), verdict.walker
+    if inside is not None:
+        message.reflex, message.reflexes = inside.reflex, inside.reflexes
+    return message

@@ -15,10 +15,11 @@ from reflexarc.core.interfaces import interface
 from reflexarc.core.walker_interfaces import POSITIONS
 from reflexarc_nodes.base_node import main_of
 from reflexarc_nodes.convert import clock_to
+from reflexarc_nodes.joint_convert import joints_to
 from reflexarc_nodes.joint_plant_base import JointPlantBase
 from reflexarc_nodes.parameters import CommonParameters
 from reflexarc_nodes.qos import advertise, listen
-from reflexarc_nodes.quadruped_convert import push_to, trunk_to, walker_joints_to
+from reflexarc_nodes.quadruped_convert import push_to, trunk_to
 from reflexarc_nodes.watchdog import PositionsWatchdog
 
 
@@ -82,7 +83,7 @@ class QuadrupedPlantNode(JointPlantBase):
         """Publish clock, odometry and joints."""
         self.clock.publish(clock_to(self.state.stamp))
         self.odometry.publish(trunk_to(self.state, self.plant.position()))
-        self.joint_states.publish(walker_joints_to(self.state, self.plant.torque()))
+        self.joint_states.publish(joints_to(self.state, self.state.joint_rate, self.plant.torque()))
 
     def advance(self) -> None:
         """Draw the joints to the targets, or to the crouch."""

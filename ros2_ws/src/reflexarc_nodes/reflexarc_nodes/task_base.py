@@ -12,8 +12,8 @@ from typing import Any
 
 from rclpy.node import Node
 
-from reflexarc.core.arm_wire import ArmRecord
 from reflexarc.core.config import quantity
+from reflexarc.core.joint_wire import JointRecord
 from reflexarc.core.types import Verdict
 from reflexarc_nodes.base_node import EXIT_FAILED, EXIT_OK, NodeParts, Stop
 from reflexarc_nodes.event_log import EventLog
@@ -125,7 +125,7 @@ class TaskBase(NodeParts, Node):
         """Return what the run left, or None where it has not begun."""
         return self.figures.result()
 
-    def count(self, verdict: Verdict, record: ArmRecord) -> None:
+    def count(self, verdict: Verdict, record: JointRecord) -> None:
         """Take in a verdict and write down faults that come or go."""
         self.figures.add_verdict(verdict, record)
         if verdict.faults != self.faults:

@@ -16,7 +16,7 @@ from rclpy.node import Node
 
 from reflexarc.arc import ArcConfig
 from reflexarc.arc.walker_inputs import WalkerInputs
-from reflexarc.core import arm_wire, walker_wire
+from reflexarc.core import joint_wire, walker_wire
 from reflexarc.core.config import quantity
 from reflexarc.core.errors import ConfigError
 from reflexarc.core.interfaces import interface
@@ -73,7 +73,7 @@ class WalkerPolicyNode(NodeParts, Node):
         self.max_age = interface("quadruped/odometry").max_age_s
         self.command_age = interface("quadruped/cmd_vel").max_age_s
         self.proposal = advertise(self, "quadruped/proposal")
-        listen(self, "quadruped/joint_states", lambda m: self.inputs.add_joints(arm_wire.joints_from(m)))
+        listen(self, "quadruped/joint_states", lambda m: self.inputs.add_joints(joint_wire.joints_from(m)))
         listen(self, "quadruped/odometry", lambda m: self.inputs.add_trunk(walker_wire.trunk_from(m)))
         listen(self, "quadruped/cmd_vel", self._take_command)
         listen(self, POSITIONS, self._take_sent)
@@ -159,7 +159,7 @@ class WalkerPolicyNode(NodeParts, Node):
         self.command = walker_wire.command_from(message)
 
     def _take_sent(self, message: Any) -> None:
-        sent = arm_wire.effort_from(message, len(JOINT_NAMES))
+        sent = joint_wire.joint_command_from(message, len(JOINT_NAMES))
         self.sent = sent if np.isfinite(sent).all() else None
 
 

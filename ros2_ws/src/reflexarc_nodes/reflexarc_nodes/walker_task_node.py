@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reflexarc.core import arm_wire, walker_wire
+from reflexarc.core import joint_wire, walker_wire
 from reflexarc.core.config import quantity
 from reflexarc.core.interfaces import interface
 from reflexarc_nodes.base_node import main_of
@@ -82,7 +82,7 @@ class WalkerTaskNode(TaskBase):
             self.ended = time.monotonic()
 
     def _joints(self, message: Any) -> None:
-        joints = arm_wire.joints_from(message)
+        joints = joint_wire.joints_from(message)
         self.figures.add_joints(joints.position, joints.velocity, np.array(message.effort))
 
     def _fallen(self, message: Any) -> None:
