@@ -101,10 +101,24 @@ def walker_tables(part: dict[str, Any]) -> list[str]:
                 more.append((f"{name}: {figure.replace('_', ' ')}{unit}", *(_interval(x) for x in found)))
     spent = part["iterations"]
     title = (
-        f"### Walkers: {seeds} seeds, {part['robots']} robots of each case, {spent['method']} iterations each, "
-        f"begun after {spent['calm']} without pushes"
+        f"### Walkers: {seeds} seeds, {part['robots']} robots of each case, {spent['method']} iterations each"
+    )
+    first = [
+        (
+            str(row["seed"]), f"{row['upright']} of {row['robots']}", f"{row['velocity_rmse']:.3f}",
+            f"{row['yaw_rate_rmse']:.3f}", f"{row['cpu_s']:,.0f}",
+        )
+        for row in part["first"]
+    ]  # fmt: skip
+    head = (
+        "seed",
+        "upright after 20 s",
+        "error [m/s]",
+        "error [rad/s]",
+        "processor time of the training [s]",
     )
     return [
+        f"### What walkers begin with: {spent['first']} iterations", "", *_table(head, first), "",
         title, "", "Share upright after 20 s, mean (95 %) over seeds:", "", *_table(("case", *methods), survival), "",
         "What else was measured, mean (95 %) over seeds:", "", *_table(("figure", *methods), more), "",
     ]  # fmt: skip

@@ -12,13 +12,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from walker_methods import OURS, RECIPES
+from walker_methods import FIRST, OURS, RECIPES
 
 from reflexarc.robust.learner import Learner
 from reflexarc.robust.recipe import read_recipe
 from reflexarc_sim.quadruped.settings import make_walk
 
-KINDS = ("calm", OURS)
+KINDS = (FIRST, OURS)
 ITERATIONS, FIRST = 40, 3
 """Measured ones, and those before them, which compile."""
 ASKED = 10_000
@@ -26,7 +26,7 @@ ASKED = 10_000
 
 
 def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Train for a while, nobody pushing and beside a disturber.
+    """Train for a while, pushed by chance and beside a disturber.
 
     Args:
         full: 40 iterations of each; else 2.

@@ -33,6 +33,18 @@ FALL = 50.0
 Case = dict[str, float]
 
 
+def walks(weights: Path, recipe: Recipe, robots: int) -> dict[str, float]:
+    """Return how many robots that nobody pushes are upright after 20 s, and their errors."""
+    walker: Policy = load(weights)[0]["actor"]
+    walk = judged_walk(settings_of(recipe.quadruped, str(weights)), robots)
+    found = judge(walk, walker, Nobody(), 0, FALL).figures()
+    return {
+        "upright": round(found["survival"] * robots),
+        "robots": robots,
+        **{key: found[key] for key in ("velocity_rmse", "yaw_rate_rmse")},
+    }
+
+
 def judged(
     weights: Path, attacker: Path, limits: Limits, recipe: Recipe, robots: int, seed: int, whole: bool = True
 ) -> dict[str, Case]:

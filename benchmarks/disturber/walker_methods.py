@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walkers of the study: one calm beginning per seed, each method from there with the same budget, and then a fresh
+"""The walkers of the study: one beginning per seed, each method from there with the same budget, and then a fresh
 disturber against each, frozen.
 
 Files are the journal of this: what they were learned with is in them, so that a study that was broken off trains only
@@ -22,7 +22,8 @@ from reflexarc.robust.weights import load_tensors
 from reflexarc_sim.quadruped.settings import make_walk
 
 RECIPES = models_dir() / "go1" / "hinf"
-OURS, UNIFORM = "full", "uniform"
+FIRST, OURS, UNIFORM = "walk", "full", "uniform"
+"""The beginning, the method that is examined, and the one that it is compared with."""
 METHODS: dict[str, dict[str, Any]] = {
     "none": {"pushes": "none", "constrained": False},
     UNIFORM: {"pushes": "uniform", "constrained": False, "curriculum": 0.0},
@@ -47,19 +48,19 @@ ATTACK_FALL = 50.0
 class Budget:
     """Iterations of the beginning, of each method, and of a fresh disturber; episodes side by side."""
 
-    calm: int
+    first: int
     method: int
     attack: int
     episodes: int
 
 
-def calm_recipe(seed: int, budget: Budget) -> Recipe:
-    """Return the recipe of the walker that nobody pushes."""
-    return _changed(_recipe("calm", seed, budget), {"iterations": budget.calm})
+def first_recipe(seed: int, budget: Budget) -> Recipe:
+    """Return the recipe of the walker that all others begin with."""
+    return _changed(_recipe(FIRST, seed, budget), {"iterations": budget.first})
 
 
 def method_recipe(method: str, seed: int, budget: Budget) -> Recipe:
-    """Return the recipe of a method, beginning with the calm walker of the same seed."""
+    """Return the recipe of a method, beginning with the first walker of the same seed."""
     recipe = _recipe(OURS, seed, budget)
     change = dict(METHODS[method])
     if change.pop("fixed", False):

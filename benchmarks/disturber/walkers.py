@@ -15,13 +15,23 @@ from typing import Any
 import jax
 import numpy as np
 from linear import interval
-from walker_judges import judged
-from walker_methods import METHODS, OURS, UNIFORM, Budget, attack_recipe, calm_recipe, method_recipe, trained
+from walker_judges import judged, walks
+from walker_methods import (
+    FIRST,
+    METHODS,
+    OURS,
+    UNIFORM,
+    Budget,
+    attack_recipe,
+    first_recipe,
+    method_recipe,
+    trained,
+)  # fmt: skip
 
 from reflexarc.cli.journal import Journal
 
 SEEDS = tuple(range(5))
-FULL, SHORT = Budget(calm=600, method=120, attack=50, episodes=512), Budget(2, 2, 1, 16)
+FULL, SHORT = Budget(first=900, method=120, attack=50, episodes=512), Budget(2, 2, 1, 16)
 ROBOTS = 32
 SHORT_METHODS = (UNIFORM, OURS)
 
@@ -37,20 +47,32 @@ def run(full: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     methods, seeds = (tuple(METHODS), SEEDS) if full else (SHORT_METHODS, SEEDS[:1])
     budget, robots = (FULL, ROBOTS) if full else (SHORT, 4)
     journal = Journal("walkers")
-    rows = []
+    rows, first = [], []
     with _folder() as folder:
         for seed in seeds:
+            begin = lambda s=seed: _first(s, budget, folder, full, progress)  # noqa: E731
+            first.append(journal.once(f"{FIRST} {seed} {budget}", begin))
+            progress(f"{FIRST}, seed {seed}: {first[-1]['upright']} of {first[-1]['robots']} upright")
             for method in methods:
                 key = f"{method} {seed} {budget} {robots}"
                 make = lambda m=method, s=seed: _row(m, s, budget, robots, folder, full, progress)  # noqa: E731
                 rows.append(journal.once(key, make))
                 progress(f"{method}, seed {seed}: {_words(rows[-1]['cases'])}")
     return {
+        "first": first,
         "rows": rows,
         "robots": robots,
         "iterations": dataclasses.asdict(budget),
         "table": _table(rows, methods),
     }
+
+
+def _first(
+    seed: int, budget: Budget, folder: Path, whole: bool, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    recipe = first_recipe(seed, budget)
+    weights, spent = trained(recipe, folder / str(seed) / FIRST, None, progress)
+    return {"seed": seed, "cpu_s": spent, **walks(weights, recipe, 64 if whole else 4)}
 
 
 def _row(
@@ -63,9 +85,9 @@ def _row(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     place = folder / str(seed)
-    calm, begun = trained(calm_recipe(seed, budget), place / "calm", None, progress)
+    first, begun = trained(first_recipe(seed, budget), place / FIRST, None, progress)
     recipe = method_recipe(method, seed, budget)
-    walker, spent = trained(recipe, place / method, calm, progress)
+    walker, spent = trained(recipe, place / method, first, progress)
     attack = attack_recipe(method, seed, budget)
     attacker, against = trained(attack, place / f"{method}_attacked", walker, progress)
     cases = judged(walker, attacker, attack.training.limits, recipe, robots, seed, whole)

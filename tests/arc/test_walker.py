@@ -357,12 +357,12 @@ def test_what_cannot_be_built_says_why(tmp_path, critic):
         made(tmp_path / "missing.safetensors")
     with pytest.raises(ModelError, match="critic of 'aliengo'; wanted: one of 'go1'"):
         made(write_critic(tmp_path / "other.safetensors", robot="aliengo"))
-    calm = models_dir() / "go1/hinf/calm/hinf.safetensors"
+    weights = models_dir() / "go1/hinf/walk/hinf.safetensors"
     other = write_critic(tmp_path / "aliengo.safetensors", robot="aliengo")
     with pytest.raises(ModelError, match="policy of 'go1'; wanted: one of 'aliengo'"):
         build_arc(
             ArcConfig.from_dict(
-                CONFIG | {"robot": "aliengo", "walker": {"fall": str(other), "recovery": str(calm)}}
+                CONFIG | {"robot": "aliengo", "walker": {"fall": str(other), "recovery": str(weights)}}
             )
         )
     with pytest.raises(UnknownNameError, match="along, stand"):

@@ -55,7 +55,7 @@ def test_a_request_that_is_not_acceptable_says_why(words, message, tmp_path, cap
 
 
 RECIPE = {
-    "robot": "go1", "policy": "go1/hinf/calm/hinf.safetensors", "recovery": "go1/hinf/calm/hinf.safetensors",
+    "robot": "go1", "policy": "go1/hinf/walk/hinf.safetensors", "recovery": "go1/hinf/walk/hinf.safetensors",
     "rollouts": {"episodes": 12, "length_s": 4.0, "sudden_n": 250.0, "continuous_n": 100.0, "calm_share": 0.0},
     "network": {"hidden": [8], "steps": 60, "batch": 64},
     "threshold": {"grid": [0.3, 0.6], "episodes": 6, "length_s": 6.0, "sudden_n": 120.0},

@@ -156,7 +156,7 @@ def test_a_robot_whose_arc_is_killed_is_made_to_crouch_by_its_plant(walking):
     ("overrides", "message"),
     [
         (["arc.walker.fall=nowhere.safetensors"], "not a readable file"),
-        (["arc.walker.fall=go1/hinf/calm/hinf.safetensors"], "expected 'reflexarc-fall-1'"),
+        (["arc.walker.fall=go1/hinf/walk/hinf.safetensors"], "expected 'reflexarc-fall-1'"),
     ],
 )
 def test_an_arc_without_its_critic_never_activates(probe_and_graph, overrides, message):

@@ -20,7 +20,7 @@ from tests.walking.walker_scene import CROUCH, STANCE, state
 pytestmark = pytest.mark.ros
 
 TARGETS = STANCE + 0.1
-CALM = "go1/hinf/calm/hinf.safetensors"
+WEIGHTS = "go1/hinf/walk/hinf.safetensors"
 TURN = np.array([math.cos(0.3), 0.0, math.sin(0.3), 0.0])
 
 
@@ -245,7 +245,7 @@ def test_a_policy_without_weights_ends_with_a_clear_error(new_domain):
     for arguments, error, words in (
         ([], ConfigError, "needs `weights`"),
         (["-p", "weights:=nowhere.safetensors"], ModelError, "not a readable file"),
-        (["-p", f"weights:={CALM}", "-p", "robot:=aliengo"], ModelError, "wanted: one of 'aliengo'"),
+        (["-p", f"weights:={WEIGHTS}", "-p", "robot:=aliengo"], ModelError, "wanted: one of 'aliengo'"),
     ):  # fmt: skip
         with rclpy.init(args=["--ros-args", *arguments] if arguments else [], domain_id=new_domain()):
             with pytest.raises(error, match=words):

@@ -59,7 +59,7 @@ def test_the_smallest_push_on_the_arm_fails_again(module, parts):
 
 def test_methods_differ_by_what_they_say_and_attacks_leave_the_walker_alone(module):
     methods = module("walker_methods")
-    budget = methods.Budget(calm=3, method=2, attack=1, episodes=4)
+    budget = methods.Budget(first=3, method=2, attack=1, episodes=4)
     ours = methods.method_recipe(methods.OURS, 7, budget).content()
     assert (ours["seed"], ours["episodes"], ours["training"]["iterations"]) == (7, 4, 2)
     seen = []

@@ -22,13 +22,13 @@ from reflexarc.walking.policy import load_walking_policy
 from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk
 from tests.walking.walker_scene import STANCE, constant, state
 
-CALM = models_dir() / "go1/hinf/calm/hinf.safetensors"
+WEIGHTS = models_dir() / "go1/hinf/walk/hinf.safetensors"
 AHEAD = np.array([0.5, 0.0, 0.0])
 
 
 @pytest.fixture
 def policy():
-    return load_walking_policy(CALM, "go1")
+    return load_walking_policy(WEIGHTS, "go1")
 
 
 def test_it_sees_and_does_the_same_to_the_bit_as_in_training(policy):
@@ -120,30 +120,34 @@ def rewritten(path, out, recipe=None, **tensors):
 def test_weights_of_another_kind_are_refused(tmp_path):
     out = tmp_path / "other.safetensors"
     with pytest.raises(ModelError, match="policy of 'go1'; wanted: one of 'aliengo'"):
-        load_walking_policy(CALM, "aliengo")
+        load_walking_policy(WEIGHTS, "aliengo")
     with pytest.raises(ModelError, match="not a readable file"):
         load_walking_policy(tmp_path / "missing.safetensors", "go1")
     with pytest.raises(ModelError, match="wanted: one of a quadruped"):
-        load_walking_policy(rewritten(CALM, out, {"quadruped": None, "problem": "cart_pole"}), "go1")
+        load_walking_policy(rewritten(WEIGHTS, out, {"quadruped": None, "problem": "cart_pole"}), "go1")
     with pytest.raises(UnknownNameError, match="unknown quadruped 'go9'"):
-        load_walking_policy(rewritten(CALM, out, {"quadruped": {"robot": "go9"}}), "go9")
+        load_walking_policy(rewritten(WEIGHTS, out, {"quadruped": {"robot": "go9"}}), "go9")
     with pytest.raises(ModelError, match="frequency"):
-        load_walking_policy(rewritten(CALM, out, {"quadruped": {"task": {"gait": {"frequency": -1}}}}), "go1")
+        load_walking_policy(
+            rewritten(WEIGHTS, out, {"quadruped": {"task": {"gait": {"frequency": -1}}}}), "go1"
+        )
     with pytest.raises(ModelError, match="task is not acceptable"):
-        load_walking_policy(rewritten(CALM, out, {"quadruped": {"task": 3}}), "go1")
+        load_walking_policy(rewritten(WEIGHTS, out, {"quadruped": {"task": 3}}), "go1")
     few = np.zeros((128, 49), np.float32)
     narrow = {"observation.mean": np.zeros(49, np.float32), "observation.deviation": np.ones(49, np.float32)}
     both = {"actor.0.weight": few, "disturber.0.weight": np.zeros((16, 49), np.float32), **narrow}
     with pytest.raises(ModelError, match="49 observations and 12 actions"):
-        load_walking_policy(rewritten(CALM, out, **both), "go1")
+        load_walking_policy(rewritten(WEIGHTS, out, **both), "go1")
     with pytest.raises(ModelError, match="finite weights"):
-        load_walking_policy(rewritten(CALM, out, **{"actor.0.bias": np.full(128, np.nan, np.float32)}), "go1")
+        load_walking_policy(
+            rewritten(WEIGHTS, out, **{"actor.0.bias": np.full(128, np.nan, np.float32)}), "go1"
+        )
 
 
 def test_the_gait_is_the_one_of_the_recipe(tmp_path):
     out = tmp_path / "quick.safetensors"
     recipe = {"quadruped": {"robot": "go1", "task": {"gait": {"frequency": 3.0}}}}
-    assert load_walking_policy(rewritten(CALM, out, recipe), "go1").gait.frequency == 3.0
+    assert load_walking_policy(rewritten(WEIGHTS, out, recipe), "go1").gait.frequency == 3.0
 
 
 def test_arc_and_policy_run_without_jax():
@@ -152,10 +156,10 @@ def test_arc_and_policy_run_without_jax():
 import sys
 import reflexarc.walking.policy, reflexarc.walking.fall
 from reflexarc.core.paths import models_dir
-reflexarc.walking.policy.load_walking_policy(models_dir() / "go1/hinf/calm/hinf.safetensors", "go1")
+reflexarc.walking.policy.load_walking_policy(models_dir() / "go1/hinf/walk/hinf.safetensors", "go1")
 from reflexarc.arc import ArcConfig, build_arc
 build_arc(ArcConfig.from_dict({"robot": "go1", "rate_hz": 250.0, "walker": {"critic": False,
-    "recovery": "go1/hinf/calm/hinf.safetensors"}}))
+    "recovery": "go1/hinf/walk/hinf.safetensors"}}))
 bad = sorted(m for m in sys.modules if m.split(".")[0] in ("jax", "equinox", "mujoco", "optax"))
 print(bad)
 """
@@ -195,7 +199,7 @@ def test_a_command_that_it_never_learned_is_cut_to_those_that_it_did(policy):
 @pytest.mark.parametrize("slew", [-1.0, math.nan, math.inf, "fast"])
 def test_a_slew_that_is_none_is_refused(slew, tmp_path):
     path = tmp_path / "hinf.safetensors"
-    tensors, recipe = load_tensors(CALM)
+    tensors, recipe = load_tensors(WEIGHTS)
     recipe["quadruped"]["task"] = {"commands": {"slew": slew}}
     save_file(tensors, path, metadata={"format": FORMAT, "recipe": json.dumps(recipe)})
     with pytest.raises(ModelError, match="slew|task"):

@@ -62,7 +62,7 @@ examples:
   reflexarc train fleet models/fleet/center_dot/recipe.yaml --seed 1 --out runs/center_dot_1
   reflexarc train reflex models/reflex/navigation2/recipe.yaml --out runs/navigation2
   reflexarc train critic models/reflex/maze/recipe.yaml --out runs/maze_critic
-  reflexarc train hinf models/go1/hinf/calm/recipe.yaml --out runs/go1_calm
+  reflexarc train hinf models/go1/hinf/walk/recipe.yaml --out runs/go1_walk
   reflexarc train fall models/go1/fall/recipe.yaml --out runs/go1_fall
 
 exit codes: 0 done; 1 a checkpoint is damaged or of another training; 2 the request or the data are not acceptable
