@@ -31,7 +31,7 @@ _DROP = 0.02
 """It begins so far above the ground. [m]"""
 _DIRECTIONS = 8
 _HIDDEN_GROUPS = (5,)
-_VIEW = (2.2, -18.0, 120.0)
+_VIEW = (1.5, -18.0, 120.0)
 """Of the camera that follows the trunk: distance [m], elevation and azimuth [deg]."""
 
 

@@ -97,7 +97,15 @@ def _add_terrain(spec: Any, terrain: Terrain) -> None:
         "rgba": list(_EARTH),
     }  # fmt: skip
     if terrain.heights is None:
-        spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], **common)
+        spec.add_texture(
+            name="squares", type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+            rgb1=[1.0, 1.0, 1.0], rgb2=[0.85, 0.85, 0.85], width=64, height=64,
+        )  # fmt: skip
+        squares = spec.add_material(name="squares", texrepeat=[1.0, 1.0], texuniform=True)
+        squares.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "squares"
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], material="squares", **common
+        )
         return
     rows, columns = terrain.heights.shape
     low, high = float(terrain.heights.min()), float(terrain.heights.max())
