@@ -31,7 +31,7 @@ from walker_methods import (
 from reflexarc.cli.journal import Journal
 
 SEEDS = tuple(range(5))
-FULL, SHORT = Budget(first=900, method=120, attack=50, episodes=512), Budget(2, 2, 1, 16)
+FULL, SHORT = Budget(first=900, method=150, attack=50, episodes=512), Budget(2, 2, 1, 16)
 ROBOTS = 32
 SHORT_METHODS = (UNIFORM, OURS)
 

@@ -15,7 +15,7 @@ from reflexarc_sim.scenario import load_scenario
 from reflexarc_sim.walker_lockstep import run_walker
 
 SCENARIO = "quadruped_push"
-MAGNITUDES = (30.0, 40.0, 50.0)
+MAGNITUDES = (40.0, 50.0, 60.0)
 """[N]"""
 COLUMNS = {
     "without": {"arc.walker.threshold": 1.0},

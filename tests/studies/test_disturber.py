@@ -83,9 +83,9 @@ def test_a_short_run_of_walkers_trains_judges_and_trains_nothing_twice(module, t
     found = walkers.run(False, lambda _: None)
     assert [row["method"] for row in found["rows"]] == list(walkers.SHORT_METHODS)
     for row in found["rows"]:
-        assert {"calm", "adversarial 40 N", "sudden 200 N", "continuous 25 N"} <= set(row["cases"])
+        assert {"calm", "adversarial 30 N", "sudden 200 N", "continuous 25 N"} <= set(row["cases"])
         assert all(0.0 <= case["survival"] <= 1.0 for case in row["cases"].values())
-        assert row["cases"]["adversarial 40 N"]["gain_worst"] > 0.0
+        assert row["cases"]["adversarial 30 N"]["gain_worst"] > 0.0
     assert walkers.headline(found)["calm error, ours over uniform"] > 0.0
     (tmp_path / "journal.walkers").unlink()
     monkeypatch.setattr(module("walker_methods"), "follow", None)

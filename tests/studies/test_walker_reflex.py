@@ -39,7 +39,7 @@ def test_every_magnitude_was_run_in_every_way_over_all_seeds(figures):
 
 def test_harder_pushes_throw_more_robots_down(figures):
     for column in ("without", "along", "stand"):
-        up = [row(figures, newton, column)["survived"] for newton in (30.0, 40.0, 50.0)]
+        up = [row(figures, newton, column)["survived"] for newton in (40.0, 50.0, 60.0)]
         assert up[0] + 2 >= up[1] >= up[2] - 2, column
 
 
