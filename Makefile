@@ -46,6 +46,7 @@ train: setup ## learn what models/ holds and can simulate its own data for, into
 	@$(IN_ENV) for folder in models/reflex/*/; do \
 	  reflexarc train reflex $$folder/recipe.yaml --out runs/train/$${folder#models/} || exit 1; done
 	@$(IN_ENV) reflexarc train hinf models/go1/hinf/walk/recipe.yaml --out runs/train/go1/hinf/walk
+	@$(IN_ENV) reflexarc train hinf models/go1/hinf/full/recipe.yaml --out runs/train/go1/hinf/full
 	@$(IN_ENV) reflexarc train fall models/go1/fall/recipe.yaml --out runs/train/go1/fall
 	@$(IN_ENV) python -m reflexarc.reach.systems.train_controllers acc dint quad robot toon --out runs/train/density
 

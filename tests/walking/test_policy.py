@@ -20,6 +20,7 @@ from reflexarc.walking.commands import Commands
 from reflexarc.walking.observation import CONTROL_PERIOD, into_body
 from reflexarc.walking.policy import load_walking_policy
 from reflexarc_sim.quadruped.settings import QuadrupedSettings, judged_walk
+from reflexarc_sim.quadruped.task import WalkingTask
 from tests.walking.walker_scene import STANCE, constant, state
 
 WEIGHTS = models_dir() / "go1/hinf/walk/hinf.safetensors"
@@ -33,8 +34,8 @@ def policy():
 
 def test_it_sees_and_does_the_same_to_the_bit_as_in_training(policy):
     """One robot of the batch, its state handed over as a robot's would be."""
-    walk = judged_walk(QuadrupedSettings(), 1, threads=1)
     policy.commands = Commands()
+    walk = judged_walk(QuadrupedSettings(task=WalkingTask(gait=policy.gait)), 1, threads=1)
     rng = np.random.default_rng(0)
     expected = walk.begin(rng)
     walk._phase[:] = 0.0
@@ -104,7 +105,9 @@ def test_the_clock_goes_with_time_and_a_robot_that_is_to_stand_has_none(policy):
     ):  # one decision is missing, one comes from the past, one very late
         policy.propose(state(), AHEAD, now)
     phases = np.arctan2(*np.transpose(seen)) / (2.0 * np.pi) % 1.0
-    np.testing.assert_allclose(np.diff(phases), 2.0 * np.array([0.02, 0.04, 0.0, 0.1]), atol=1e-9)
+    np.testing.assert_allclose(
+        np.diff(phases), policy.gait.frequency * np.array([0.02, 0.04, 0.0, 0.1]), atol=1e-9
+    )
     policy.propose(state(), np.zeros(3), 10.02)
     np.testing.assert_array_equal(seen[-1], 0.0)
 
