@@ -143,6 +143,10 @@ def test_unknown_names_are_answered_with_what_there_is():
         Walk(load_quadruped("go1"), 1, levels=2)
     with pytest.raises(ConfigError, match="randomisation"):
         make_walk({"randomisation": {"friction": [1.0, 0.5]}}, 1, "a recipe")
+    with pytest.raises(ConfigError, match="go1: a pose of"):
+        make_walk({"stand": {"hind": [0.0, 2.2, 0.0]}}, 1, "a recipe")
+    with pytest.raises(ConfigError, match=r"stand\.rise_s"):
+        make_walk({"stand": {"rise_s": -1.0}}, 1, "a recipe")
 
 
 def test_the_task_is_worth_most_when_the_command_is_followed():

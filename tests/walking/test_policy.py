@@ -136,6 +136,8 @@ def test_weights_of_another_kind_are_refused(tmp_path):
         )
     with pytest.raises(ModelError, match="task is not acceptable"):
         load_walking_policy(rewritten(WEIGHTS, out, {"quadruped": {"task": 3}}), "go1")
+    with pytest.raises(ModelError, match="stands on its hind legs"):
+        load_walking_policy(rewritten(WEIGHTS, out, {"quadruped": {"stand": {}}}), "go1")
     few = np.zeros((128, 49), np.float32)
     narrow = {"observation.mean": np.zeros(49, np.float32), "observation.deviation": np.ones(49, np.float32)}
     both = {"actor.0.weight": few, "disturber.0.weight": np.zeros((16, 49), np.float32), **narrow}

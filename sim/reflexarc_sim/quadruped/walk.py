@@ -62,7 +62,7 @@ class Walk:
             pushed: one of `PUSHED`.
 
         Raises:
-            ConfigError: no episodes, levels that the terrain does not have.
+            ConfigError: no episodes, levels that the terrain does not have, a pose out of the joints' range.
             UnknownNameError: no such kind of push.
         """
         if pushed not in PUSHED:
@@ -93,6 +93,10 @@ class Walk:
         n = episodes
         self._pose, self._height = self.t.pose(robot), self.t.height(robot)
         self._low, self._high = parts.model.jnt_range[1:, 0], parts.model.jnt_range[1:, 1]
+        if not ((self._low <= self._pose) & (self._pose <= self._high)).all():
+            raise ConfigError(
+                f"{robot.name}: a pose of {self._pose} rad; allowed are {self._low} to {self._high} rad"
+            )
         self.command, self._goal, self.action_taken = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12))
         self.motion = (np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 12)), np.zeros((n, 12)))
         """Of the last step, before any new beginning: velocity and angular velocity in base_link [m/s, rad/s], torques

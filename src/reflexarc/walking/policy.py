@@ -142,6 +142,8 @@ def _learned_with(recipe: dict[str, Any], path: Path) -> tuple[str, Gait, Comman
     settings = recipe.get("quadruped")
     if not isinstance(settings, dict):
         raise ModelError(f"{path}: a policy of {recipe.get('problem')!r}; wanted: one of a quadruped")
+    if settings.get("stand") is not None:  # its targets are about another pose
+        raise ModelError(f"{path}: a policy that stands on its hind legs; wanted: one that walks")
     task = settings.get("task", {})
     try:
         gait = from_mapping(Gait, task.get("gait", {}), f"{path}: gait")
