@@ -87,7 +87,7 @@ def test_it_walks_as_in_lockstep(live):
 
 def test_every_step_is_answered_with_targets_within_range(live):
     targets = np.array([m.data for m in live[2][POSITIONS]])
-    assert len(targets) > 0.9 * 250.0 * DURATION
+    assert len(targets) > 0.8 * 250.0 * DURATION, "as far as a listener hears; the arc's own count is below"
     assert (targets >= LOW).all() and (targets <= HIGH).all()
 
 
