@@ -201,6 +201,13 @@ def test_a_command_that_it_never_learned_is_cut_to_those_that_it_did(policy):
     np.testing.assert_allclose(seen, [[1.0, -0.5, 0.7], [-0.98, 0.0, 0.0]])
 
 
+def test_a_policy_that_begins_from_what_is_no_number_proposes_nothing_until_it_begins_anew(policy):
+    policy.reset(np.full(3, math.nan))
+    assert policy.propose(state(), AHEAD, 0.0) is None and policy.refused == 1
+    policy.reset(np.zeros(3))
+    assert policy.propose(state(), AHEAD, 0.02) is not None
+
+
 @pytest.mark.parametrize("slew", [-1.0, math.nan, math.inf, "fast"])
 def test_a_slew_that_is_none_is_refused(slew, tmp_path):
     path = tmp_path / "hinf.safetensors"
