@@ -19,7 +19,7 @@ from reflexarc.core.types import FIXED_FRAME, Array, WalkerState
 from reflexarc.robots.quadruped import JOINT_NAMES, load_quadruped
 from reflexarc.walking.observation import into_body
 from reflexarc_sim.drawing import Drawing
-from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, assemble_quadruped
+from reflexarc_sim.quadruped.model import PHYSICS_PERIOD, QuadrupedAssembly, assemble_quadruped
 from reflexarc_sim.quadruped.task import LEAN
 from reflexarc_sim.quadruped.terrain import plane, tiles
 from reflexarc_sim.walk_config import SuddenPushes, WalkConfig
@@ -107,6 +107,11 @@ class WalkerPlant:
     def time(self) -> float:
         """Plant time since reset. [s]"""
         return self._steps * self.step_period
+
+    @property
+    def physics(self) -> tuple[QuadrupedAssembly, mujoco.MjData]:
+        """What is simulated and its state; to be read, not written."""
+        return self._parts, self._data
 
     def reset(self, seed: int) -> WalkerState:
         """Start a new run in the stance, heading along x."""

@@ -86,6 +86,12 @@ class ArmPlant:
         """Pushes of this run, drawn and added."""
         return tuple(self._pushes)
 
+    @property
+    def physics(self) -> tuple[ArmAssembly, mujoco.MjData]:
+        """What is simulated and its state; to be read, not written."""
+        self._require_reset()
+        return self._assembly, self._data
+
     def reset(self, seed: int) -> JointState:
         """Start a new run: scene, noise, bias and pushes derive from `seed`; the tip is at the scene's start, at rest.
 

@@ -80,6 +80,12 @@ class MujocoPlant:
         self._require_reset()
         return self._world
 
+    @property
+    def physics(self) -> tuple[Assembly, mujoco.MjData]:
+        """What is simulated and its state; to be read, not written."""
+        self._require_reset()
+        return self._assembly, self._data
+
     def reset(self, seed: int) -> BaseState:
         """Start a new run: world, crowd, noise and start pose derive from `seed`.
 

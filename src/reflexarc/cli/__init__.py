@@ -26,6 +26,7 @@ VERBS = {
     "certify": "make and recompute certificates of learned barriers",
     "assurance": "hazard models, verified supervisors, runtime monitors",
     "validate": "compare the simulation with logs and end with a verdict",
+    "export": "write a scenario as an OpenUSD stage, for Isaac Sim and Newton",
     "plan": "plan a fleet: multi-agent path finding, and judge plans",
     "bench": "run a study of benchmarks/ and print its headline figures",
     "launch": "run a ROS 2 launch file without a ROS installation",
