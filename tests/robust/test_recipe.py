@@ -63,6 +63,14 @@ def test_another_training_may_be_begun_with(tmp_path):
     for name, tensor in before.items():
         same = np.allclose(tensor, after[name], rtol=1e-4, atol=1e-6)
         assert same or name.startswith("disturber"), name
+    frozen = WALK | {"start": "calm", "training": WALK["training"] | {"actor": False}}
+    train(written(tmp_path / "frozen.yaml", frozen), tmp_path / "frozen", make_walk)
+    after = load_tensors(tmp_path / "frozen" / WEIGHTS)[0]
+    acts = [name for name in before if name.startswith(("actor", "observation"))]
+    assert len(acts) == 7, "two layers, the deviation, the scale of what is seen"
+    for name in acts:  # the actor that was taken is still the same after a training in which it is frozen
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-6, err_msg=name)
+    assert not np.array_equal(after["critic.0.weight"], before["critic.0.weight"])
     other = WALK | {"start": "calm", "training": WALK["training"] | {"hidden": [16]}}
     with pytest.raises(ModelError, match=r"does not fit go1: actor\.0\.weight of shape \(8, 50\)"):
         train(written(tmp_path / "other.yaml", other), tmp_path / "other", make_walk)

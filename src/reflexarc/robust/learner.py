@@ -39,10 +39,13 @@ from reflexarc.robust.pushes import PUSHES, Pushes
 PRICES = ("none", "eta", "gain")
 RENEWAL = 25
 """Iterations after which all episodes begin anew, and a checkpoint is written."""
-_KNOWN = 1e6
-"""Observations that the scale of another training counts as."""
 SCALED = 100
-"""Iterations after which the scale of the observations stands still, so that what is learned keeps its meaning."""
+"""Iterations after which the scale of the observations stands still, so that what is learned keeps its meaning; that
+of another training, which an actor is taken from, never moves: it would turn into another actor."""
+
+
+_LEAST_SQUARE = 1e-8
+"""Added to the variance of what is observed, which may be nothing."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,18 @@ class Scaling:
         self.mean = self.mean + shift * n / total
         self.count = total
 
+    @property
+    def deviation(self) -> Array:
+        """What a row's entries are divided by, shape (o,)."""
+        return np.sqrt(self.square + _LEAST_SQUARE)
+
+    def know(self, mean: Array, deviation: Array) -> None:
+        """Take both from another training, shape (o,) each."""
+        self.mean, self.square = mean, np.maximum(deviation**2 - _LEAST_SQUARE, 0.0)
+
     def __call__(self, seen: Array) -> Any:
         """Return the rows in units of their deviation, cut at ten."""
-        return np.clip((seen - self.mean) / np.sqrt(self.square + 1e-8), -10.0, 10.0).astype(np.float32)
+        return np.clip((seen - self.mean) / self.deviation, -10.0, 10.0).astype(np.float32)
 
 
 class Learner:
@@ -141,6 +153,7 @@ class Learner:
         self.gain = 0.0
         """Running ratio of cost to intensity."""
         self.iteration = 0
+        self._scales = True
         self._budget = Budget(t.limits, problem.episodes, problem.weight)
         self._unit = push_unit(problem.weight, t.limits.most)
         self._pushes = Pushes(t.pushes, problem.episodes, problem.disturbance)
@@ -201,7 +214,8 @@ class Learner:
         mean, deviation = (
             np.asarray(same(f"observation.{x}", self.scaling.mean), float) for x in ("mean", "deviation")
         )
-        self.scaling.count, self.scaling.mean, self.scaling.square = _KNOWN, mean, deviation**2
+        self.scaling.know(mean, deviation)
+        self._scales = False
 
     def run(
         self, progress: Progress | None = None, checkpoint: Checkpoint | None = None
@@ -313,7 +327,7 @@ class Learner:
         rows: list[tuple[Any, ...]] = []
         totals = {"reward": 0.0, "cost": 0.0, "intensity": 0.0, "failures": 0.0}
         for k in jax.random.split(key, t.steps):
-            if self.iteration < SCALED:
+            if self._scales and self.iteration < SCALED:
                 self.scaling.take(self._seen)
             seen = self.scaling(self._seen)
             action, was_a, push, was_d = (np.asarray(x) for x in self._act(self.learning, seen, k))

@@ -30,7 +30,7 @@ def save(path: Path, players: Any, scaling: Any, returns: Any, recipe: Mapping[s
     """
     tensors = {
         "observation.mean": scaling.mean.astype(np.float32),
-        "observation.deviation": np.sqrt(scaling.square + 1e-8).astype(np.float32),
+        "observation.deviation": scaling.deviation.astype(np.float32),
         "critic.returns": np.asarray(returns),
     }
     for name in PLAYERS:
