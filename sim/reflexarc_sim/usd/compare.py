@@ -153,7 +153,7 @@ def _joints(
         if direction is None:
             gaps.missing("free direction of joint", name)
             continue
-        gaps.take("axis of a joint", data.xaxis[joint], found.one[:3, AXES[direction[-1]]], name)
+        gaps.take("axis of a joint", data.xaxis[joint], _axis(found, direction), name)
         low, high = model.jnt_range[joint].tolist() if model.jnt_limited[joint] else (-math.inf, math.inf)
         gaps.take(
             "limits of a joint [m, rad]", np.array([low, high]), np.array(found.limits[direction]), name
@@ -180,9 +180,15 @@ def _direction(joint: JointRead, axis: Array, kind: int) -> str | None:
     """Return the free direction that is along an axis in the world."""
     prefix = "rot" if kind == _JOINT.mjJNT_HINGE.value else "trans"
     for dof in joint.limits:
-        if dof.startswith(prefix) and float(joint.one[:3, AXES[dof[-1]]] @ axis) > 0.9:
+        if dof.startswith(prefix) and float(_axis(joint, dof) @ axis) > 0.9:
             return dof
     return None
+
+
+def _axis(joint: JointRead, dof: str) -> Array:
+    """Return a free direction in the world: a body slides along the first frame's axes and turns about its own."""
+    frame = joint.one if dof.startswith("rot") else joint.zero
+    return frame[:3, AXES[dof[-1]]]
 
 
 def _moved(values: dict[str, float]) -> Array:

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pxr import Sdf, Usd, UsdGeom, UsdPhysics, UsdSemantics
+from pxr import Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdSemantics
 
 from reflexarc.core.errors import ConfigError
 from reflexarc_sim.usd.bodies import add_bodies, lay_out
@@ -139,13 +139,16 @@ def _labels(stage: Usd.Stage) -> dict[str, int]:
 
 
 def open_stage(path: Path) -> Usd.Stage:
-    """Open a file.
+    """Open a file, as it is on disk now.
 
     Raises:
         ConfigError: it is no stage.
     """
-    layer = Sdf.Layer.FindOrOpen(str(path)) if path.is_file() else None
-    stage = Usd.Stage.Open(layer) if layer else None
-    if not stage:
+    try:
+        layer = Sdf.Layer.OpenAsAnonymous(str(path)) if path.is_file() else None
+    except Tf.ErrorException as error:
+        first = (str(error).strip() or "malformed").splitlines()[-1]
+        raise ConfigError(f"{path} is no OpenUSD stage: {first}") from error
+    if not layer:
         raise ConfigError(f"{path} is no OpenUSD stage")
-    return stage
+    return Usd.Stage.Open(layer)

@@ -2,11 +2,11 @@
 r"""Joints: type, frames, limits, drive, armature, friction, and the state that the stage shows.
 
 A joint of USD holds a frame of body 0 (the parent, or the world) to a frame of body 1 but for its free directions. Both
-frames are at MuJoCo's anchor with a coordinate axis along MuJoCo's axis, and the frame of body 0 is turned or shifted
-back by the reference value q0, so that USD's coordinate is MuJoCo's q:
+frames are at MuJoCo's anchor with a coordinate axis along MuJoCo's axis, and one of them is turned or shifted by the
+reference value q0, so that USD's coordinate is MuJoCo's q:
 
-    hinge   F0 = T P R Rot(-q0)     F1 = P R        T pose of the body in its parent at q0, P anchor in the body,
-    slide   F0 = T P R Trans(-q0)   F1 = P R        R turns the coordinate axis to MuJoCo's axis
+    hinge   F0 = T P R              F1 = P R Rot(q0)    T pose of the body in its parent at q0, P anchor in the body,
+    slide   F0 = T P R Trans(-q0)   F1 = P R            R turns the coordinate axis to MuJoCo's axis
 
 A body with several joints becomes one `PhysicsJoint` with free, limited and locked directions: slides at right angles
 and at most one hinge after them, about one of the three directions. USD knows no other.
@@ -242,7 +242,7 @@ def _write_frames(make: _Builder, joint: UsdPhysics.Joint, pose: Pose, joints: l
     for number, index in zip(joints, axes.index, strict=True):
         reference, axis = float(model.qpos0[model.jnt_qposadr[number]]), np.eye(3)[index]
         if number in hinges:
-            zero = compose(zero, Pose(np.zeros(3), about(axis, -reference)))
+            one = compose(one, Pose(np.zeros(3), about(axis, reference)))
         else:
             zero = compose(zero, Pose(-reference * axis, IDENTITY.quaternion))
     _frames(joint, zero, one)

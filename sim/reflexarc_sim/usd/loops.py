@@ -53,10 +53,10 @@ def _close(stage: Usd.Stage, model: mujoco.MjModel, layout: Layout, number: int,
     if model.eq_type[number] == _EQUALITY.mjEQ_CONNECT.value:
         kind = UsdPhysics.SphericalJoint
         first, second = (Pose(data[3 * k : 3 * k + 3].copy(), IDENTITY.quaternion) for k in (0, 1))
-    else:  # the anchor is in the second body; data[3:10] is the second body's pose in the first
+    else:  # the anchor in the second body, the same point in the first one, the second body's turn in the first one
         kind = UsdPhysics.FixedJoint
         second = Pose(data[0:3].copy(), IDENTITY.quaternion)
-        first = compose(Pose(data[3:6].copy(), data[6:10].copy()), second)
+        first = Pose(data[3:6].copy(), data[6:10].copy())
     folder = PHYSICS.AppendChild("Loops")
     UsdGeom.Scope.Define(stage, folder)
     joint = kind.Define(stage, free_path(stage, folder, name))

@@ -99,13 +99,13 @@ def read_bodies(stage: Usd.Stage) -> list[BodyRead]:
     return found
 
 
-def read_joints(stage: Usd.Stage) -> list[JointRead]:
-    """Return the joints; those that were added and those that close loops are left out."""
+def read_joints(stage: Usd.Stage, closing: bool = False) -> list[JointRead]:
+    """Return the joints of trees, or those that close loops; what was added is left out."""
     cache = UsdGeom.XformCache()
     found = []
     for prim in stage.Traverse():
         joint = UsdPhysics.Joint(prim)
-        if not joint or _own(prim, "added") or joint.GetExcludeFromArticulationAttr().Get():
+        if not joint or _own(prim, "added") or joint.GetExcludeFromArticulationAttr().Get() != closing:
             continue
         sides = []
         for relation, position, rotation in (

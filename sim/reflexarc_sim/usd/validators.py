@@ -36,7 +36,9 @@ def _findings(stage: Usd.Stage) -> list[UsdValidation.ValidationError]:
 
 
 def _refused(stage: Usd.Stage) -> list[str]:
-    parsed = UsdPhysics.LoadUsdPhysicsFromRange(stage, [Sdf.Path.absoluteRootPath])
+    # one function, renamed within usd-core 26; both names are there in 26.11
+    load = getattr(UsdPhysics, "UsdPhysicsLoadStageFromPrimRange", None) or UsdPhysics.LoadUsdPhysicsFromRange
+    parsed = load(stage, [Sdf.Path.absoluteRootPath])
     return [
         f"physics parser refuses {path}"
         for paths, descriptions in parsed.values()
