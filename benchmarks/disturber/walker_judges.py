@@ -22,6 +22,8 @@ CONTINUOUS = (25.0, 50.0, 75.0, 100.0)
 """Largest forces. [N]"""
 SUDDEN = (50.0, 100.0, 150.0, 200.0)
 """Forces. [N]"""
+ADVERSARIAL = (0.6, 1.0)
+"""Limits of the disturber that learned against it, of the one that it learned with."""
 PAYLOAD = (2.0, 4.0, 6.0)
 """On the trunk. [kg]"""
 SLIPPERY = 0.2
@@ -71,7 +73,9 @@ def judged(
     for force in SUDDEN:
         cases[f"sudden {force:g} N"] = walk, lambda f=force: Sudden(f)
     disturber: Policy = load(attacker)[0]["disturber"]
-    cases[f"adversarial {limits.most:g} N"] = walk, lambda: Learned(disturber, limits)
+    for part in ADVERSARIAL:
+        held = dataclasses.replace(limits, most=part * limits.most)
+        cases[f"adversarial {held.most:g} N"] = walk, lambda to=held: Learned(disturber, to, limits.most)
     if whole:
         for mass in PAYLOAD:
             cases[f"payload {mass:g} kg"] = lambda m=mass: walk(payload=(m, m)), Nobody

@@ -77,16 +77,23 @@ class Sudden:
 class Learned:
     """A disturber's policy within its limits."""
 
-    def __init__(self, policy: "Policy", limits: Limits):
-        """Take both; the policy's output 1 is the largest push."""
+    def __init__(self, policy: "Policy", limits: Limits, unit: float | None = None):
+        """Take both.
+
+        Args:
+            policy: of the disturber.
+            limits: what it is held within here.
+            unit: what its output of 1 means, the largest push that it learned with [N]; default: that of `limits`.
+        """
         self._policy, self._limits = policy, limits
+        self._unit = limits.most if unit is None else unit
         self._budget: Budget | None = None
 
     def __call__(self, step: int, seen: Array, rng: np.random.Generator) -> Array:
         """See `Pusher`."""
         if step == 0 or self._budget is None:
             self._budget = Budget(self._limits, len(seen))
-        return self._budget.applied(self._limits.most * self._policy(seen))[0]
+        return self._budget.applied(self._unit * self._policy(seen))[0]
 
 
 class Policy(Protocol):
