@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every scenario that is shipped leaves as a stage that equals its model and that OpenUSD finds nothing wrong with."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from reflexarc_sim.scenario import load_scenario, scenario_names
@@ -12,7 +9,6 @@ from reflexarc_sim.usd.export import export_stage, open_stage, write_stage
 from reflexarc_sim.usd.source import scenario_source
 from reflexarc_sim.usd.validators import problems
 
-WITH_DATA = {"recorded_eth"}
 QUANTITIES = {
     "position of a body [m]",
     "mass [of itself]",
@@ -22,25 +18,12 @@ QUANTITIES = {
 """What every scenario has something of."""
 
 
-def _data_folder() -> Path:
-    configured = os.environ.get("REFLEXARC_DATA")
-    return Path(configured) if configured else Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-def _source(name, monkeypatch, start):
-    if name in WITH_DATA:
-        if not (_data_folder() / "pedestrians/biwi_eth.txt").is_file():
-            pytest.skip(f"no pedestrians/biwi_eth.txt under {_data_folder()}; set REFLEXARC_DATA")
-        monkeypatch.setenv("REFLEXARC_DATA", str(_data_folder()))
-    return scenario_source(load_scenario(name), seed=0, start=start)
-
-
-NAMES = [pytest.param(n, marks=pytest.mark.data) if n in WITH_DATA else n for n in scenario_names()]
+NAMES = [pytest.param(n, marks=pytest.mark.data) if n == "recorded_eth" else n for n in scenario_names()]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_scenario_comes_back_from_its_file_as_it_was(name, monkeypatch, tmp_path):
-    source = _source(name, monkeypatch, start=True)
+def test_a_shipped_scenario_comes_back_from_its_file_as_it_was(name, shipped, tmp_path):
+    source = shipped(name)
     path = tmp_path / "stage.usda"
     write_stage(export_stage(source).stage, path)
     gaps = compare(source, open_stage(path))
@@ -53,8 +36,8 @@ def test_a_shipped_scenario_comes_back_from_its_file_as_it_was(name, monkeypatch
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_scenario_in_its_reference_configuration_equals_the_model(name, monkeypatch):
-    source = _source(name, monkeypatch, start=False)
+def test_a_shipped_scenario_in_its_reference_configuration_equals_the_model(name, shipped):
+    source = shipped(name, start=False)
     assert (source.qpos == source.model.qpos0).all()
     gaps = compare(source, export_stage(source).stage)
     assert {quantity: gap for quantity, gap in gaps.items() if gap.size > TOLERANCE} == {}

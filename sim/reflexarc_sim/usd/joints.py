@@ -213,18 +213,14 @@ def _several(make: _Builder, body: int, joints: list[int]) -> Sdf.Path:
     for number, index, kind in zip(joints, axes.index, kinds, strict=True):
         taken[_DOFS[index + 3 * (kind == _HINGE)]] = number
     for axis in _DOFS:
-        if axis not in taken:
-            limit = UsdPhysics.LimitAPI.Apply(prim, axis)  # low above high: locked
-            limit.CreateLowAttr(1.0)
-            limit.CreateHighAttr(-1.0)
-            continue
-        number = taken[axis]
-        if model.jnt_limited[number]:
-            low, high = _limits(model, number)
-            limit = UsdPhysics.LimitAPI.Apply(prim, axis)
-            limit.CreateLowAttr(low)
-            limit.CreateHighAttr(high)
-        _one_axis(make, prim, number, axis, axis.startswith("rot"))
+        low, high = 1.0, -1.0  # low above high: locked
+        if axis in taken:
+            limited = bool(model.jnt_limited[taken[axis]])
+            low, high = _limits(model, taken[axis]) if limited else (-math.inf, math.inf)  # Newton wants it said
+            _one_axis(make, prim, taken[axis], axis, axis.startswith("rot"))
+        limit = UsdPhysics.LimitAPI.Apply(prim, axis)
+        limit.CreateLowAttr(low)
+        limit.CreateHighAttr(high)
     set_own(prim, "names", [_name(make, j) for j in joints])
     return prim.GetPath()
 
