@@ -62,6 +62,37 @@ def test_a_joints_own_damping_stays_beside_its_actuator_in_units_of_degrees(stag
     assert not spring.HasAttribute("newton:damping")  # the drive has it
 
 
+def test_the_drives_of_a_joint_name_their_actuators():
+    source = scenario_source(load_scenario("sidewalk_calm"), seed=0)
+    stage = export_stage(source).stage
+    walker = stage.GetPrimAtPath("/World/Pedestrians/pedestrian_0/Joints/pedestrian_0")
+    told = {
+        n: list(walker.GetAttribute(f"reflexarc:{n}").Get())
+        for n in ("actuators", "actuatorAxes", "actuatorTypes")
+    }
+    assert told == {
+        "actuators": ["pedestrian_0_x", "pedestrian_0_y"],
+        "actuatorAxes": ["transX", "transY"],
+        "actuatorTypes": ["velocity", "velocity"],
+    }
+    wheel = stage.GetPrimAtPath("/World/Robots/segway_e1/Joints/wheel_left")
+    assert list(wheel.GetAttribute("reflexarc:controlRanges").Get()) == [(-40.0, 40.0)]
+    assert list(wheel.GetAttribute("reflexarc:actuatorGears").Get()) == [1.0]
+
+
+def test_armature_and_friction_that_differ_within_one_joint_are_said(stage_of):
+    _, made = stage_of(
+        """<body name="a"><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>
+             <joint name="x" type="slide" axis="1 0 0"/><joint name="y" type="slide" axis="0 1 0" armature="0.5"/>
+             <joint name="yaw" axis="0 0 1" armature="0.5" frictionloss="0.3"/></body>"""
+    )
+    assert any(t.startswith("armature that differs") for t in made.lost)
+    assert any(t.startswith("friction that differs") for t in made.lost)
+    prim = made.stage.GetPrimAtPath("/World/Objects/a/Joints/a")
+    assert prim.GetAttribute("newton:armature").Get() == 0.5
+    assert prim.GetAttribute("physxJointAxis:rotZ:staticFrictionEffort").Get() == pytest.approx(0.3)
+
+
 def test_what_no_drive_can_do_is_said(stage_of):
     _, made = stage_of(
         """<mujoco><worldbody><body name="a"><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>

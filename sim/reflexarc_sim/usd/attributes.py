@@ -37,11 +37,20 @@ OWN = {
     "group": Own(_INT, "", "MuJoCo's group of a shape, which cameras and lidar rays select by"),
     "shape": Own(_STRING, "", "MuJoCo's type of a shape that became a mesh: ellipsoid, mesh, hfield"),
     "semiAxes": Own(Sdf.ValueTypeNames.Double3, "m", "semi-axes of an ellipsoid that became a mesh"),
-    "actuator": Own(_STRING, "", "name of the actuator that the joint's drive stands for"),
-    "actuatorType": Own(_STRING, "", "motor (told an effort), position or velocity (told a target)"),
-    "actuatorGear": Own(_DOUBLE, "", "length of the actuator per joint coordinate"),
-    "controlRange": Own(
-        Sdf.ValueTypeNames.Double2, "of the control", "least and largest control, where limited"
+    "actuators": Own(
+        Sdf.ValueTypeNames.StringArray, "", "names of the actuators that the joint's drives stand for"
+    ),
+    "actuatorAxes": Own(Sdf.ValueTypeNames.StringArray, "", "of each, the drive"),
+    "actuatorTypes": Own(
+        Sdf.ValueTypeNames.StringArray,
+        "",
+        "of each: motor (told an effort), position or velocity (told a target)",
+    ),
+    "actuatorGears": Own(Sdf.ValueTypeNames.DoubleArray, "", "of each, its length per joint coordinate"),
+    "controlRanges": Own(
+        Sdf.ValueTypeNames.Double2Array,
+        "of the control",
+        "of each, least and largest control, infinite where not limited",
     ),
     "sensors": Own(Sdf.ValueTypeNames.StringArray, "", "MuJoCo's sensors here, each `type name`"),
     "sensor": Own(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Joints: type, frames, limits, drive, armature, friction, and the state that the stage shows.
+r"""Joints: type, frames, limits and articulation roots; what acts on them is in `efforts`.
 
 A joint of USD holds a frame of body 0 (the parent, or the world) to a frame of body 1 but for its free directions. Both
 frames are at MuJoCo's anchor with a coordinate axis along MuJoCo's axis, and one of them is turned or shifted by the
@@ -10,8 +10,6 @@ reference value q0, so that USD's coordinate is MuJoCo's q:
 
 A body with several joints becomes one `PhysicsJoint` with free, limited and locked directions: slides at right angles
 and at most one hinge after them, about one of the three directions. USD knows no other.
-
-Angles are degrees, and so are gains: a stiffness of k N m/rad is k pi / 180 N m/deg.
 """
 
 # MuJoCo and OpenUSD are compiled modules without stubs:
@@ -28,7 +26,8 @@ from reflexarc.core.errors import ModelError
 from reflexarc_sim.usd.attributes import set_own, set_vendor
 from reflexarc_sim.usd.axes import Axes, axes_of
 from reflexarc_sim.usd.bodies import Layout
-from reflexarc_sim.usd.drives import Drive, drive_of, other_actuators
+from reflexarc_sim.usd.drives import other_actuators
+from reflexarc_sim.usd.efforts import name_actuators, passive_of, write_axis, write_passive
 from reflexarc_sim.usd.frames import IDENTITY, Pose, about, compose
 from reflexarc_sim.usd.names import free_path, name_of
 from reflexarc_sim.usd.notes import Notes
@@ -50,6 +49,8 @@ class _Builder(NamedTuple):
     notes: Notes
     bases: dict[int, Sdf.Path]
     """Tree that the world holds by a joint -> the base that was added to it."""
+    folders: dict[int, Sdf.Path]
+    """Tree -> the scope of its joints."""
 
 
 def add_joints(stage: Usd.Stage, source: Source, layout: Layout, notes: Notes) -> dict[int, Sdf.Path]:
@@ -59,7 +60,7 @@ def add_joints(stage: Usd.Stage, source: Source, layout: Layout, notes: Notes) -
         ModelError: a body has joints that one joint of USD cannot express.
     """
     model, found = source.model, {}
-    make = _Builder(stage, source, layout, notes, {})
+    make = _Builder(stage, source, layout, notes, {}, {})
     _add_roots(make)
     for body in layout.rigid:
         first, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
@@ -118,10 +119,12 @@ def _add_roots(make: _Builder) -> None:
 
 
 def _folder(make: _Builder, body: int) -> Sdf.Path:
-    """Return the scope for the joints of a body's tree."""
-    path = make.layout.trees[int(make.layout.tree[body])].AppendChild("Joints")
-    UsdGeom.Scope.Define(make.stage, path)
-    return path
+    """Return the scope for the joints of a body's tree, defined at first use."""
+    top = int(make.layout.tree[body])
+    if top not in make.folders:
+        make.folders[top] = free_path(make.stage, make.layout.trees[top], "Joints")
+        UsdGeom.Scope.Define(make.stage, make.folders[top])
+    return make.folders[top]
 
 
 def _connect(make: _Builder, kind: type, body: int, name: str) -> tuple[UsdPhysics.Joint, Pose]:
@@ -171,7 +174,7 @@ def _ball(make: _Builder, body: int, number: int) -> Sdf.Path:
     prim = joint.GetPrim()
     set_own(prim, "name", name)
     dof = int(model.jnt_dofadr[number])
-    _passive(make, prim, "", float(model.dof_damping[dof]), dof, angular=True)
+    write_passive(make.notes, prim, [passive_of(model, "", float(model.dof_damping[dof]), dof, angular=True)])
     return prim.GetPath()
 
 
@@ -188,7 +191,10 @@ def _single(make: _Builder, body: int, number: int) -> Sdf.Path:
         low, high = _limits(model, number)
         joint.CreateLowerLimitAttr(low)
         joint.CreateUpperLimitAttr(high)
-    _one_axis(make, joint.GetPrim(), number, "angular" if angular else "linear", angular)
+    axis = "angular" if angular else "linear"
+    drive, passive = write_axis(make.source, make.notes, joint.GetPrim(), number, axis, angular)
+    name_actuators(model, joint.GetPrim(), {axis: drive})
+    write_passive(make.notes, joint.GetPrim(), [passive])
     set_own(joint.GetPrim(), "name", name)
     return joint.GetPath()
 
@@ -209,18 +215,25 @@ def _several(make: _Builder, body: int, joints: list[int]) -> Sdf.Path:
     joint, pose = _connect(make, UsdPhysics.Joint, body, name)
     _write_frames(make, joint, pose, joints, axes)
     prim = joint.GetPrim()
-    taken = {}
+    taken, drives, passive = {}, {}, []
     for number, index, kind in zip(joints, axes.index, kinds, strict=True):
         taken[_DOFS[index + 3 * (kind == _HINGE)]] = number
     for axis in _DOFS:
         low, high = 1.0, -1.0  # low above high: locked
         if axis in taken:
             limited = bool(model.jnt_limited[taken[axis]])
-            low, high = _limits(model, taken[axis]) if limited else (-math.inf, math.inf)  # Newton wants it said
-            _one_axis(make, prim, taken[axis], axis, axis.startswith("rot"))
+            low, high = (
+                _limits(model, taken[axis]) if limited else (-math.inf, math.inf)
+            )  # Newton wants it said
+            drives[axis], one = write_axis(
+                make.source, make.notes, prim, taken[axis], axis, axis.startswith("rot")
+            )
+            passive.append(one)
         limit = UsdPhysics.LimitAPI.Apply(prim, axis)
         limit.CreateLowAttr(low)
         limit.CreateHighAttr(high)
+    name_actuators(model, prim, drives)
+    write_passive(make.notes, prim, passive)
     set_own(prim, "names", [_name(make, j) for j in joints])
     return prim.GetPath()
 
@@ -248,60 +261,3 @@ def _limits(model: mujoco.MjModel, number: int) -> tuple[float, float]:
     low, high = model.jnt_range[number].tolist()
     turns = model.jnt_type[number] == _HINGE
     return (math.degrees(low), math.degrees(high)) if turns else (low, high)
-
-
-def _one_axis(make: _Builder, prim: Usd.Prim, number: int, axis: str, angular: bool) -> None:
-    """Write drive, state, armature, friction and damping of one degree of freedom."""
-    model = make.source.model
-    drive = drive_of(model, number, make.source.ctrl, make.notes)
-    _drive(make, prim, drive, axis, angular)
-    value = float(make.source.qpos[model.jnt_qposadr[number]])
-    set_vendor(prim, "state:{}:physics:position", math.degrees(value) if angular else value, axis)
-    _passive(make, prim, axis, drive.passive_damping, int(model.jnt_dofadr[number]), angular)
-
-
-def _drive(make: _Builder, prim: Usd.Prim, drive: Drive, axis: str, angular: bool) -> None:
-    if drive.actuator < 0 and not drive.stiffness and not drive.damping:
-        return
-    model, per = make.source.model, math.radians(1.0) if angular else 1.0
-    api = UsdPhysics.DriveAPI.Apply(prim, axis)
-    api.CreateTypeAttr(UsdPhysics.Tokens.force)
-    api.CreateStiffnessAttr(drive.stiffness * per)
-    api.CreateDampingAttr(drive.damping * per)
-    if math.isfinite(drive.max_force):
-        api.CreateMaxForceAttr(drive.max_force)
-    if drive.stiffness:
-        api.CreateTargetPositionAttr(drive.target / per)
-    if drive.damping:
-        api.CreateTargetVelocityAttr(drive.target_velocity / per)
-    if drive.actuator >= 0 and not prim.GetAttribute("reflexarc:actuator"):
-        set_own(prim, "actuator", name_of(model, mujoco.mjtObj.mjOBJ_ACTUATOR, drive.actuator))
-        set_own(prim, "actuatorType", drive.kind)
-        set_own(prim, "actuatorGear", float(model.actuator_gear[drive.actuator, 0]))
-        if model.actuator_ctrllimited[drive.actuator]:
-            low, high = model.actuator_ctrlrange[drive.actuator].tolist()
-            set_own(prim, "controlRange", Gf.Vec2d(low, high))
-
-
-def _passive(make: _Builder, prim: Usd.Prim, axis: str, damping: float, dof: int, angular: bool) -> None:
-    """Write armature, dry friction and the damping that no drive stands for."""
-    model, per = make.source.model, math.radians(1.0) if angular else 1.0
-    armature, friction = float(model.dof_armature[dof]), float(model.dof_frictionloss[dof])
-    per_axis = axis in ("angular", "linear", "rotX", "rotY", "rotZ")
-    if armature:
-        set_vendor(prim, "physxJoint:armature", armature)
-        set_vendor(prim, "newton:armature", armature)
-    if friction:
-        set_vendor(prim, "newton:friction", friction)
-    if damping:
-        set_vendor(prim, "newton:damping", damping * per)
-    if per_axis and friction:
-        set_vendor(prim, "physxJointAxis:{}:staticFrictionEffort", friction, axis)
-        set_vendor(prim, "physxJointAxis:{}:dynamicFrictionEffort", friction, axis)
-    if per_axis and damping:
-        set_vendor(prim, "physxJointAxis:{}:viscousFrictionCoefficient", damping * per, axis)
-    if not per_axis and (friction or damping):
-        make.notes.add(
-            "friction and damping beside a drive of a ball or of a slide among several; Newton alone has them",
-            prim.GetName(),
-        )
