@@ -125,6 +125,30 @@ def test_newton_lets_those_shapes_meet_that_meet_in_mujoco(loaded):
     assert {tuple(sorted((names[a], names[b]))) for a, b in found} == model_pairs(source.model)
 
 
+@pytest.mark.parametrize("loaded", ["peg_arm"], indirect=True)
+def test_an_arm_without_torque_falls_as_in_mujoco(loaded):
+    source, stage, builder = loaded
+    model = builder.finalize(device="cpu")
+    solver, now, following, control = (
+        newton.solvers.SolverFeatherstone(model),
+        model.state(),
+        model.state(),
+        model.control(),
+    )
+    newton.eval_fk(model, model.joint_q, model.joint_qd, now)
+    data, dt = mujoco.MjData(source.model), source.model.opt.timestep
+    data.qpos[:] = source.qpos
+    before = data.qpos.copy()
+    for _ in range(60):
+        now.clear_forces()
+        solver.step(now, following, control, None, dt)
+        now, following = following, now
+        mujoco.mj_step(source.model, data)
+    newton.eval_ik(model, now, model.joint_q, model.joint_qd)
+    assert np.abs(data.qpos - before).max() > 0.03
+    assert np.allclose(model.joint_q.numpy(), data.qpos, atol=1e-3)
+
+
 def _direction(model, name):
     axis = int(np.argmax(np.abs(model.joint(name).axis)))
     return ("rot" if model.joint(name).type[0] == mujoco.mjtJoint.mjJNT_HINGE.value else "trans") + "XYZ"[
