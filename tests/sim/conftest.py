@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from reflexarc_sim import load_scenario
+from reflexarc_sim.crowd import Intent
 from reflexarc_sim.mujoco_plant import MujocoPlant
 
 EMPTY = {
@@ -14,6 +15,21 @@ EMPTY = {
     "world.mailboxes": "0",
     "sensors.lidar.range_std_m": "0.0",
 }
+
+
+class Standing:
+    """One pedestrian that stands where it is, without bracing."""
+
+    count = 1
+
+    def __init__(self, place):
+        self.place = np.array([place], float)
+
+    def start(self, robot_pose):
+        return Intent(self.place, np.zeros((1, 2)), np.ones(1, bool))
+
+    def step(self, seen):
+        return Intent(seen.bodies.copy(), np.zeros((1, 2)), np.ones(1, bool))
 
 
 @pytest.fixture(scope="session")

@@ -6,26 +6,11 @@ import pytest
 
 from reflexarc.core.plant import ContactClass, ContactEvent
 from reflexarc_sim import load_scenario
-from reflexarc_sim.crowd import PEDESTRIAN_MASS, PEDESTRIAN_RADIUS, Intent
+from reflexarc_sim.crowd import PEDESTRIAN_MASS, PEDESTRIAN_RADIUS
 from reflexarc_sim.mujoco_plant import MujocoPlant
 from reflexarc_sim.mujoco_plant.contacts import MERGE_GAP
 
-from .conftest import EMPTY
-
-
-class Standing:
-    """One pedestrian that stands where it is, without bracing."""
-
-    count = 1
-
-    def __init__(self, place):
-        self.place = np.array([place], float)
-
-    def start(self, robot_pose):
-        return Intent(self.place, np.zeros((1, 2)), np.ones(1, bool))
-
-    def step(self, seen):
-        return Intent(seen.bodies.copy(), np.zeros((1, 2)), np.ones(1, bool))
+from .conftest import EMPTY, Standing
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plant protocol: determinism, refusals, divergence, pictures."""
+"""The MuJoCo plant: the contract of plants, determinism on a busy street, divergence, pictures."""
 
 import hashlib
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from reflexarc.core.errors import PlantError, UnknownNameError
-from reflexarc.core.plant import Plant
 from reflexarc_sim import load_scenario, make_plant
 from reflexarc_sim.mujoco_plant import MujocoPlant
+
+from .plant_contract import PlantContract
 
 
 def _digest(plant, seed, steps=400):
@@ -29,6 +31,21 @@ def _digest(plant, seed, steps=400):
         digest.update(repr(events).encode())
     digest.update(plant._data.qpos.tobytes())
     return digest.hexdigest()
+
+
+class TestMujocoPlant(PlantContract):
+    @staticmethod
+    def make(scenario):
+        return MujocoPlant(scenario)
+
+    @staticmethod
+    @contextmanager
+    def nobody_braces(plant):
+        actuators = plant._assembly.pedestrian_ctrl.ravel()
+        before = plant._model.actuator_forcerange[actuators].copy()
+        plant._model.actuator_forcerange[actuators] = 0.0
+        yield
+        plant._model.actuator_forcerange[actuators] = before
 
 
 @pytest.fixture(scope="module")
@@ -62,34 +79,11 @@ def test_more_sensor_noise_does_not_change_who_walks_where(busy):
     assert np.array_equal(*places)
 
 
-def test_time_advances_by_the_step_period(plant):
-    for _ in range(7):
-        state, _ = plant.step(np.zeros(2))
-    assert plant.time == state.stamp == pytest.approx(7 * plant.step_period, abs=1e-12)
-
-
 def test_the_robot_starts_at_rest_on_its_wheels_along_the_route(plant):
     state = plant._state()
     assert np.allclose(state.twist, 0.0, atol=1e-3)
     assert plant.tilt < 0.02
     assert plant.world.clearance(state.pose[None, :2])[0] > 0.7
-
-
-@pytest.mark.parametrize("command", [[np.nan, 0.0], [0.0, np.inf], [1.0], [1.0, 2.0, 3.0]])
-def test_a_command_that_is_not_two_finite_numbers_is_refused_and_not_applied(plant, command):
-    before = plant._data.qpos.copy()
-    with pytest.raises(ValueError, match="two finite numbers"):
-        plant.step(np.array(command))
-    assert plant.time == 0.0
-    assert np.array_equal(plant._data.qpos, before)
-
-
-def test_stepping_before_reset_is_a_plant_error(empty_street):
-    plant = MujocoPlant(empty_street)
-    with pytest.raises(PlantError, match="call reset"):
-        plant.step(np.zeros(2))
-    with pytest.raises(PlantError, match="call reset"):
-        _ = plant.world
 
 
 @pytest.mark.parametrize("value", [np.nan, 1e12])
@@ -107,12 +101,6 @@ def test_a_reset_after_divergence_works(plant):
     plant.reset(0)
     state, _ = plant.step(np.zeros(2))
     assert np.all(np.isfinite(state.pose))
-
-
-def test_it_implements_the_protocol(plant):
-    for name in ("step_period", "time", "reset", "step", "close"):
-        assert hasattr(plant, name)
-        assert hasattr(Plant, name) or name in Plant.__annotations__
 
 
 @pytest.mark.render

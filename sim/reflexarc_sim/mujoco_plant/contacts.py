@@ -13,13 +13,13 @@ short collision it is impulse / mass, in a long push, where the person pushes ba
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import mujoco
 import numpy as np
 
 from reflexarc.core.plant import ContactClass, ContactEvent
 from reflexarc.economics.contacts import RawContact
+from reflexarc_sim.mujoco_plant.engine import Engine, MujocoEngine, Touch
 from reflexarc_sim.mujoco_plant.model import Assembly
 
 MERGE_GAP = 0.25  # [s]
@@ -43,12 +43,11 @@ class _Episode:
 class ContactRecorder:
     """Watches the contacts of one geom, the robot's hull."""
 
-    def __init__(self, assembly: Assembly) -> None:
-        """Watch the hull of `assembly` against everything that has a contact class."""
-        self._model, self._hull, self._classes = assembly.model, assembly.hull_geom, assembly.geom_class
+    def __init__(self, assembly: Assembly, engine: Engine | None = None) -> None:
+        """Watch the hull of `assembly`, moved by `engine` (MuJoCo if None), against all that has a contact class."""
+        self._engine = MujocoEngine(assembly) if engine is None else engine
         self._dof = assembly.pedestrian_dof
         self._dt = assembly.model.opt.timestep
-        self._force = np.zeros(6)
         self._open: dict[int, _Episode] = {}
         self._touched: set[int] = set()
         self.raw: list[RawContact] | None = None
@@ -68,35 +67,24 @@ class ContactRecorder:
         """Take in the contacts of the physics step that has just been made.
 
         Args:
-            data: after `mj_step`.
+            data: after the engine's step.
             time: of that step. [s]
             robot_speed: of base_link before the step. [m/s]
         """
-        if not data.ncon:
-            return
-        geoms = data.contact.geom
-        hits = np.flatnonzero((geoms == self._hull).any(axis=1))
         normal: dict[int, float] = {}
         resultant: dict[int, np.ndarray] = {}
-        for i in hits:
-            first, second = geoms[i]
-            other = int(second if first == self._hull else first)
-            contact = data.contact[i]
-            if other not in self._classes or contact.efc_address < 0:
-                continue
-            mujoco.mj_contactForce(self._model, data, int(i), self._force)
-            # Rows of the frame are the contact's axes; the force acts from geom 1 on geom 2.
-            vector = self._force[:3] @ contact.frame.reshape(3, 3)
+        for touch in self._engine.touches(data):
+            other, vector = touch.other, touch.force
             episode = self._open.get(other)
             if episode is None:
-                episode = self._open[other] = self._begin(other, contact, time, robot_speed)
+                episode = self._open[other] = self._begin(touch, time, robot_speed)
             episode.end = time
             if episode.pedestrian >= 0:
                 vector[2] = 0.0
-            impulse = (vector if first == self._hull else -vector) * self._dt
+            impulse = vector * self._dt
             episode.impulse += impulse
             resultant[other] = resultant.get(other, 0.0) + impulse
-            normal[other] = normal.get(other, 0.0) + float(self._force[0])
+            normal[other] = normal.get(other, 0.0) + touch.normal
         for other, force in normal.items():
             self._follow(data, self._open[other], force)
             if self.raw is not None:
@@ -130,10 +118,9 @@ class ContactRecorder:
             episode.position,
         )
 
-    def _begin(self, other: int, contact: Any, time: float, robot_speed: float) -> _Episode:
-        kind, partner, pedestrian = self._classes[other]
-        place = (float(contact.pos[0]), float(contact.pos[1]))
-        episode = _Episode(time, time, kind, partner, robot_speed, place, pedestrian)
+    def _begin(self, touch: Touch, time: float, robot_speed: float) -> _Episode:
+        kind, partner, pedestrian = self._engine.classes[touch.other]
+        episode = _Episode(time, time, kind, partner, robot_speed, touch.place, pedestrian)
         if pedestrian >= 0:
             vx, vy = self._velocity[pedestrian]
             episode.first_velocity = (float(vx), float(vy))

@@ -28,6 +28,7 @@ SERVO_FORCE = 150.0  # [N] per axis: 2 m/s^2, a person who changes pace; also br
 BODY_SOLREF = (-800.0, -29.0)
 """Stiffness [1/s^2] and damping [1/s] of the contact between hull and body, per reduced mass (30.7 kg): 25 N/mm,
 the spring constant of the chest in ISO/TS 15066:2016, table A.3, with half of the critical damping."""
+_BAY_LOW, _BAY_HIGH = np.array([-0.46, -0.33, 0.55]), np.array([0.13, 0.33, 1.30])  # [m] in base_link
 _BOX = mujoco.mjtGeom.mjGEOM_BOX
 _CYLINDER = mujoco.mjtGeom.mjGEOM_CYLINDER
 _CAPSULE = mujoco.mjtGeom.mjGEOM_CAPSULE
@@ -118,6 +119,20 @@ def cargo_layout(cargo: CargoConfig) -> np.ndarray:
         for ix in range(3)
     ]
     return np.array(places[: cargo.pieces]).reshape(-1, 3)
+
+
+def outside_bay(qpos: np.ndarray, cargo_qpos: np.ndarray) -> np.ndarray:
+    """Which pieces have their centre outside the bay, shape (p,), bool.
+
+    Args:
+        qpos: configuration, base_link first. [m]
+        cargo_qpos: address of each piece's free joint, shape (p,).
+    """
+    pieces = qpos[cargo_qpos[:, None] + np.arange(3)] - qpos[:3]
+    rotation = np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, qpos[3:7])
+    local = pieces @ rotation.reshape(3, 3)
+    return np.any((local < _BAY_LOW) | (local > _BAY_HIGH), axis=1)
 
 
 def _add_block(spec, block: Block, contype: int, conaffinity: int, group: int) -> None:

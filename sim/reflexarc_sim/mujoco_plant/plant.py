@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MuJoCo plant: robot, world, cargo and crowd behind the plant protocol.
+"""The MuJoCo plant: robot, world, cargo and crowd behind the plant protocol; what moves them can be another engine.
 
 Order within a step: the crowd decides (every 25 ms), the drive turns the command into wheel speeds, physics advances,
 sensors measure (lidar and tracker at their own rates), events are collected. Everything random comes from one stream
@@ -11,6 +11,7 @@ subsystem does not shift another's numbers.
 # pyright: reportAttributeAccessIssue=false
 
 import math
+from abc import ABC, abstractmethod
 
 import mujoco
 import numpy as np
@@ -23,7 +24,8 @@ from reflexarc.robots import load_robot
 from reflexarc_sim.crowd import CROWD_PERIOD, PEDESTRIAN_RADIUS, Intent, Surroundings, make_crowd
 from reflexarc_sim.mujoco_plant.contacts import ContactRecorder
 from reflexarc_sim.mujoco_plant.drive import Drive, load_drive
-from reflexarc_sim.mujoco_plant.model import Assembly, assemble, cargo_layout
+from reflexarc_sim.mujoco_plant.engine import Engine, MujocoEngine
+from reflexarc_sim.mujoco_plant.model import Assembly, assemble, cargo_layout, outside_bay
 from reflexarc_sim.mujoco_plant.render import Camera
 from reflexarc_sim.mujoco_plant.sensors import Lidar, Tracker
 from reflexarc_sim.mujoco_plant.start import Start, start_pose
@@ -35,12 +37,11 @@ _SETTLE_TIME = 0.5  # [s] suspension and cargo come to rest before time 0
 _FOLLOW_GAIN = 2.0  # [1/s] bodies close the gap to where the crowd wants them
 _FOLLOW_SPEED = 2.5  # [m/s] at most
 _CARGO_PERIOD = 0.05  # [s] between two looks into the bay
-_BAY_LOW, _BAY_HIGH = np.array([-0.46, -0.33, 0.55]), np.array([0.13, 0.33, 1.30])  # [m] in base_link
 _CROWD, _LIDAR, _TRACKER, _ODOMETRY = range(10, 14)  # spawn keys; 1 and 2 belong to world and missions
 
 
-class MujocoPlant:
-    """A delivery robot on a street among pedestrians; implements `reflexarc.core.plant.Plant`."""
+class StreetPlant(ABC):
+    """A delivery robot on a street among pedestrians; implements `reflexarc.core.plant.Plant` for any engine."""
 
     def __init__(self, scenario: Scenario):
         """Load the robot; the world is made by `reset`.
@@ -70,9 +71,8 @@ class MujocoPlant:
     def wheels(self) -> tuple[Array, Array]:
         """Velocity [rad/s] and torque [N m] of the left and right wheel, each of shape (2,)."""
         self._require_reset()
-        return self._data.actuator_velocity[self._wheels].copy(), self._data.actuator_force[
-            self._wheels
-        ].copy()
+        data = self._data
+        return data.actuator_velocity[self._wheels].copy(), data.actuator_force[self._wheels].copy()
 
     @property
     def world(self) -> World:
@@ -142,7 +142,7 @@ class MujocoPlant:
         for i in range(self._substeps):
             speed = math.hypot(data.qvel[0], data.qvel[1])
             self._contacts.before_step(data)
-            mujoco.mj_step(self._model, data)
+            self._engine.step(data)
             power = np.abs(data.actuator_force[self._wheels] * data.actuator_velocity[self._wheels]).sum()
             self.traction_energy += float(power) * self._model.opt.timestep
             self._contacts.observe(data, self.time + (i + 1) * self._model.opt.timestep, speed)
@@ -242,6 +242,10 @@ class MujocoPlant:
             self._camera.close()
             self._camera = None
 
+    @abstractmethod
+    def _make_engine(self, assembly: Assembly) -> Engine:
+        """Return what moves this run's world; `assembly` is compiled, nothing is placed yet."""
+
     def _require_reset(self) -> None:
         if self._seed is None:
             raise PlantError("the plant has no run yet; call reset(seed) first")
@@ -263,7 +267,8 @@ class MujocoPlant:
         self._wheels = [self._model.actuator(f"wheel_{side}").id for side in ("left", "right")]
         self._servo_gain = float(self._model.actuator_gainprm[self._wheels[0], 0])
         self._base = self._model.body("base_link").id
-        self._contacts = ContactRecorder(self._assembly)
+        self._engine = self._make_engine(self._assembly)
+        self._contacts = ContactRecorder(self._assembly, self._engine)
         self._seed = seed
 
     def _place(self, pose: Array) -> None:
@@ -282,11 +287,13 @@ class MujocoPlant:
                 *quaternion,
             )
         data.qpos[assembly.pedestrian_qpos] = self._intent.position
+        self._engine.take_over(data)
         for _ in range(round(_SETTLE_TIME / self._model.opt.timestep)):
-            mujoco.mj_step(self._model, data)
+            self._engine.step(data)
         data.qpos[assembly.pedestrian_qpos] = self._intent.position
         data.qvel[assembly.pedestrian_dof] = self._intent.velocity
         data.time = 0.0
+        self._engine.take_over(data)
         mujoco.mj_forward(self._model, data)
         self._check()
 
@@ -307,6 +314,7 @@ class MujocoPlant:
         if changed.any():
             data.qpos[assembly.pedestrian_qpos[changed]] = intent.position[changed]
             data.qvel[assembly.pedestrian_dof[changed]] = intent.velocity[changed]
+            self._engine.take_over(data)
 
     def _move_pedestrians(self) -> None:
         """Servo the bodies towards where the crowd wants them at the end of this step."""
@@ -337,21 +345,8 @@ class MujocoPlant:
 
     def _check(self) -> None:
         """Stop at once when the physics is no longer to be trusted."""
-        data = self._data
-        numbers = data.warning.number
-        bad = [
-            name[len("mjWARN_") :]
-            for name in (
-                "mjWARN_BADQPOS",
-                "mjWARN_BADQVEL",
-                "mjWARN_BADQACC",
-                "mjWARN_CONTACTFULL",
-                "mjWARN_CNSTRFULL",
-            )
-            if numbers[getattr(mujoco.mjtWarning, name)]
-        ]
-        if bad or not math.isfinite(float(data.qpos.sum())) or not math.isfinite(float(data.qvel.sum())):
-            what = ", ".join(bad) or "non-finite state"
+        what = self._engine.problem(self._data)
+        if what is not None:
             raise PlantError(f"the simulation diverged at {self.time:.3f} s ({what}); the run was stopped")
 
     def _measure(self) -> None:
@@ -374,11 +369,8 @@ class MujocoPlant:
         twist = np.array([math.cos(pose[2]) * v[0] + math.sin(pose[2]) * v[1], v[5]])
         noise = self.scenario.sensors.odometry
         if noise.position_std or noise.yaw_std or noise.twist_std:
-            pose += self._odometry_rng.standard_normal(3) * (
-                noise.position_std,
-                noise.position_std,
-                noise.yaw_std,
-            )
+            scale = noise.position_std, noise.position_std, noise.yaw_std
+            pose += self._odometry_rng.standard_normal(3) * scale
             twist += self._odometry_rng.standard_normal(2) * noise.twist_std
         return BaseState(self.time, FIXED_FRAME, pose, twist, self._tracker.newest(self.time), self._walls)
 
@@ -386,7 +378,7 @@ class MujocoPlant:
         events: list[PlantEvent] = list(self._contacts.finished(self.time))
         if self.time >= self._cargo_due - _EPS and len(self._lost):
             self._cargo_due = self.time + _CARGO_PERIOD
-            out = self._outside_bay() & ~self._lost
+            out = outside_bay(self._data.qpos, self._assembly.cargo_qpos) & ~self._lost
             if out.any():
                 self._lost |= out
                 events.append(CargoEvent(self.time, int(self._lost.sum()), len(self._lost)))
@@ -395,14 +387,12 @@ class MujocoPlant:
             events.append(RolloverEvent(self.time, self.tilt))
         return tuple(events)
 
-    def _outside_bay(self) -> np.ndarray:
-        """Which pieces have their centre outside the bay, shape (p,), bool."""
-        q = self._data.qpos
-        pieces = q[self._assembly.cargo_qpos[:, None] + np.arange(3)] - q[:3]
-        rotation = np.zeros(9)
-        mujoco.mju_quat2Mat(rotation, q[3:7])
-        local = pieces @ rotation.reshape(3, 3)
-        return np.any((local < _BAY_LOW) | (local > _BAY_HIGH), axis=1)
+
+class MujocoPlant(StreetPlant):
+    """The street moved by MuJoCo's C engine."""
+
+    def _make_engine(self, assembly: Assembly) -> Engine:
+        return MujocoEngine(assembly)
 
 
 def _stream(seed: int, key: int) -> np.random.Generator:
