@@ -19,7 +19,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = "https://pypi.org/simple"
 LOCKS = {
-    "requirements.lock": ("sim", "solvers", "learn", "plan", "arms", "assurance", "gym", "usd", "dev"),
+    "requirements.lock": (
+        "sim",
+        "solvers",
+        "learn",
+        "plan",
+        "arms",
+        "assurance",
+        "gym",
+        "usd",
+        "newton",
+        "dev",
+    ),
     "requirements-ros.lock": ("ros",),
     "requirements-bench.lock": ("bench",),
 }

@@ -18,7 +18,26 @@ def _mujoco(scenario: Scenario) -> Plant:
     return MujocoPlant(scenario)
 
 
-PLANTS = {"mujoco": _mujoco}
+def require_plant(scenario: Scenario) -> None:
+    """Return if what the scenario's plant stands on is installed; no engine is loaded.
+
+    Raises:
+        ConfigError: it is not; the message says what to install.
+    """
+    if scenario.plant.type == "newton":
+        from reflexarc_sim.newton_plant.needs import require_newton  # noqa: PLC0415 - OpenUSD, an optional package
+
+        require_newton()
+
+
+def _newton(scenario: Scenario) -> Plant:
+    require_plant(scenario)
+    from reflexarc_sim.newton_plant.plant import NewtonPlant  # noqa: PLC0415 - Newton and OpenUSD, optional packages
+
+    return NewtonPlant(scenario)
+
+
+PLANTS = {"mujoco": _mujoco, "newton": _newton}
 """Kind of plant -> function Scenario -> Plant."""
 
 
@@ -28,7 +47,8 @@ def make_plant(scenario: Scenario) -> Plant:
     Raises:
         UnknownNameError: there is no such kind of plant.
         ModelError: the robot's files are missing or malformed.
-        ConfigError: the robot is an arm or a quadruped, see `make_arm_plant` and `make_walker_plant`.
+        ConfigError: the robot is an arm or a quadruped, see `make_arm_plant` and `make_walker_plant`; or the plant's
+            engine is not installed.
     """
     if scenario.of_arm:
         raise ConfigError(f"{scenario.where}: {scenario.robot} is an arm, and this needs a mobile robot")
@@ -42,17 +62,35 @@ def make_plant(scenario: Scenario) -> Plant:
     return PLANTS[scenario.plant.type](scenario)
 
 
+def only_mujoco(scenario: Scenario, what: str) -> None:
+    """Return if the scenario asks for the MuJoCo plant.
+
+    Args:
+        scenario: any.
+        what: it is about, for the message: an arm.
+
+    Raises:
+        ConfigError: it asks for another one.
+    """
+    if scenario.plant.type != "mujoco":
+        raise ConfigError(
+            f"{scenario.where}: plant.type {scenario.plant.type!r} simulates one mobile base, not {what}; "
+            "plant.type must be 'mujoco' here"
+        )
+
+
 def make_arm_plant(scenario: Scenario) -> "ArmPlant":
     """Return the plant of an arm's scenario, ready for `reset`.
 
     Raises:
-        ConfigError: the robot is no arm, or a step is no whole number of physics steps.
+        ConfigError: the robot is no arm, a step is no whole number of physics steps, or the plant is not MuJoCo's.
         ModelError: the robot's files are missing or malformed.
     """
     from reflexarc_sim.arm_plant import ArmPlant  # noqa: PLC0415 - a plant's engine is loaded only when it is used
 
     if not scenario.of_arm:
         raise ConfigError(f"{scenario.where}: {scenario.robot} is no arm")
+    only_mujoco(scenario, "an arm")
     plant = scenario.plant
     return ArmPlant(scenario.cell, scenario.robot, plant.step_period, plant.physics_period)
 
@@ -61,12 +99,14 @@ def make_walker_plant(scenario: Scenario) -> "WalkerPlant":
     """Return the plant of a quadruped's scenario, ready for `reset`.
 
     Raises:
-        ConfigError: the robot is no quadruped, or the plant's period is not that of its physics.
+        ConfigError: the robot is no quadruped, the plant's period is not that of its physics, or the plant is not
+            MuJoCo's.
     """
     from reflexarc_sim.walker_plant import WalkerPlant  # noqa: PLC0415 - a plant's engine is loaded only when it is used
 
     if not scenario.of_walker:
         raise ConfigError(f"{scenario.where}: {scenario.robot} is no quadruped")
+    only_mujoco(scenario, "a quadruped")
     plant = scenario.plant
     return WalkerPlant(
         scenario.walk, scenario.robot, plant.step_period, plant.physics_period, scenario.duration_s

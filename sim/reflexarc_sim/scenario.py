@@ -189,7 +189,7 @@ class PolicyConfig:
 class PlantConfig:
     """What executes the commands."""
 
-    type: str = quantity("mujoco", choices=("mujoco",), doc="kind of plant")
+    type: str = quantity("mujoco", choices=("mujoco", "newton"), doc="kind of plant")
     step_period: float = quantity(0.005, unit="s", low=0.0005, high=0.1, doc="time per step")
     physics_period: float = quantity(0.0025, unit="s", low=0.0001, high=0.02, doc="time per physics step")
     start: str = quantity(

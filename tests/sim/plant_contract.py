@@ -161,13 +161,11 @@ class PlantContract(ABC):
         speed = abs(beyond[-1].twist[0])
         assert 0.0 < speed < robot.max_acceleration * 0.2 * 1.1
 
-    @pytest.mark.parametrize(
-        "command", [[np.nan, 0.0], [0.0, np.inf], [-np.inf, 0.0], [1.0], [1.0, 2.0, 3.0]]
-    )
-    def test_a_command_that_is_not_two_finite_numbers_is_refused_and_not_applied(self, ready, command):
-        with pytest.raises(ValueError, match="two finite numbers"):
-            ready.step(np.array(command))
-        assert ready.time == 0.0
+    def test_a_command_that_is_not_two_finite_numbers_is_refused_and_not_applied(self, ready):
+        for command in ([np.nan, 0.0], [0.0, np.inf], [-np.inf, 0.0], [1.0], [1.0, 2.0, 3.0]):
+            with pytest.raises(ValueError, match="two finite numbers"):
+                ready.step(np.array(command))
+            assert ready.time == 0.0
         state, _ = ready.step(np.zeros(2))
         assert np.allclose(state.pose, self.first.pose, atol=1e-3)
 

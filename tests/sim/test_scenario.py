@@ -8,8 +8,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reflexarc.cli import main
 from reflexarc.core.errors import ConfigError, UnknownNameError
 from reflexarc_sim import load_scenario, make_plant, scenario_names
+from reflexarc_sim.mujoco_plant.fleet_plant import FleetPlant
+from reflexarc_sim.plants import make_arm_plant, make_walker_plant
 from reflexarc_sim.scenario import SCENARIOS_DIR, Scenario, data_file, scenario_from_mapping
 
 
@@ -54,7 +57,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("name: a\nworld: {type: moon}\n", r"'moon' in .*world\.type; allowed: cells, plaza, sidewalk"),
         ("name: a\nworld: {type: cells}\n", "type 'cells' with map ''.*needed there"),
         ("name: a\nworld: {map: Line}\n", "type 'sidewalk' with map 'Line'.*'cells' only"),
-        ("name: a\nplant: {type: newton}\n", r"'newton' in .*plant\.type; allowed: mujoco"),
+        ("name: a\nplant: {type: gazebo}\n", r"'gazebo' in .*plant\.type; allowed: mujoco, newton"),
         ("name: a\nrobot: unicycle\n", r"unknown robot 'unicycle'.*segway_e1"),
         ("name: a\nduration_s: -5\n", r"duration_s: -5 is out of bounds"),
         ("name: a\nduration_s: soon\n", r"duration_s: expected a number, found 'soon'"),
@@ -176,3 +179,28 @@ def test_a_missing_recording_is_found_out_at_reset(tmp_path, monkeypatch):
     scenario = load_scenario("recorded_eth", {"crowd.file": "absent.txt"})
     with pytest.raises(ConfigError, match=r"no data file 'absent\.txt'"):
         make_plant(scenario).reset(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("maze_arm", "an arm"), ("quadruped_push", "a quadruped"), ("fleet_delivery", "a fleet")],
+)
+def test_what_newton_does_not_simulate_is_refused(name, what):
+    scenario = load_scenario(name, {"plant.type": "newton"})
+    makers = {"maze_arm": make_arm_plant, "quadruped_push": make_walker_plant, "fleet_delivery": FleetPlant}
+    with pytest.raises(ConfigError, match=f"'newton' simulates one mobile base, not {what}"):
+        makers[name](scenario)
+
+
+def test_where_newton_is_missing_one_message_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("reflexarc_sim.newton_plant.needs.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"not installed: newton, .*pip install 'reflexarc\[newton\]'"):
+        make_plant(load_scenario("sidewalk_calm", {"plant.type": "newton"}))
+
+
+def test_the_command_exits_2_where_newton_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr("reflexarc_sim.newton_plant.needs.find_spec", lambda name: None)
+    assert main(["run", "--lockstep", "sidewalk_calm", "--set", "plant.type=newton", "--duration", "1"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("pip install 'reflexarc[newton]'") == 1
+    assert "Traceback" not in captured.err

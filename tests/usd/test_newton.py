@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Newton loads what is exported: its importer's bodies, joints and forward kinematics against the model.
 
-Runs where Newton is installed (pip install newton newton-usd-schemas), which no extra of ours asks for.
+Runs where Newton is installed, which `make setup` does (pip install 'reflexarc[newton]').
 """
 
 import itertools
@@ -11,8 +11,8 @@ import mujoco
 import numpy as np
 import pytest
 
-pytest.importorskip("newton", reason="needs Newton (pip install newton newton-usd-schemas)")
-pytest.importorskip("newton_usd_schemas", reason="needs pip install newton-usd-schemas")
+pytest.importorskip("newton", reason="needs Newton (pip install 'reflexarc[newton]')")
+pytest.importorskip("newton_usd_schemas", reason="needs pip install 'reflexarc[newton]'")
 
 import newton
 from newton.usd import SchemaResolverNewton, SchemaResolverPhysx

@@ -32,6 +32,7 @@ from reflexarc_sim.mujoco_plant.plant import (
     _stream,
 )
 from reflexarc_sim.mujoco_plant.render import Camera
+from reflexarc_sim.plants import only_mujoco
 from reflexarc_sim.scenario import Scenario
 from reflexarc_sim.world import World, make_world
 
@@ -64,7 +65,8 @@ class FleetPlant:
         """Load the robot; the world is made by `reset`.
 
         Raises:
-            ConfigError: the scenario is one of a single robot, or has cargo or pushes, which a fleet has not.
+            ConfigError: the scenario is one of a single robot, asks for another plant, or has cargo or pushes, which a
+                fleet has not.
             ModelError: the robot's files are missing or malformed.
         """
         if scenario.fleet.robots < 1 or scenario.cargo.pieces or scenario.disturbances:
@@ -72,6 +74,7 @@ class FleetPlant:
                 f"{scenario.where}: a fleet needs fleet.robots >= 1, cargo.pieces 0 and no disturbances but "
                 "fleet.stops"
             )
+        only_mujoco(scenario, "a fleet")
         self.scenario = scenario
         self.robot: BaseRobot = load_robot(scenario.robot)
         self.names = robot_names(scenario.fleet.robots)

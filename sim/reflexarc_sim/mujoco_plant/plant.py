@@ -243,8 +243,8 @@ class StreetPlant(ABC):
             self._camera = None
 
     @abstractmethod
-    def _make_engine(self, assembly: Assembly) -> Engine:
-        """Return what moves this run's world; `assembly` is compiled, nothing is placed yet."""
+    def _make_engine(self, assembly: Assembly, seed: int) -> Engine:
+        """Return what moves the world of `seed`; `assembly` is compiled, nothing is placed yet."""
 
     def _require_reset(self) -> None:
         if self._seed is None:
@@ -267,7 +267,7 @@ class StreetPlant(ABC):
         self._wheels = [self._model.actuator(f"wheel_{side}").id for side in ("left", "right")]
         self._servo_gain = float(self._model.actuator_gainprm[self._wheels[0], 0])
         self._base = self._model.body("base_link").id
-        self._engine = self._make_engine(self._assembly)
+        self._engine = self._make_engine(self._assembly, seed)
         self._contacts = ContactRecorder(self._assembly, self._engine)
         self._seed = seed
 
@@ -391,7 +391,7 @@ class StreetPlant(ABC):
 class MujocoPlant(StreetPlant):
     """The street moved by MuJoCo's C engine."""
 
-    def _make_engine(self, assembly: Assembly) -> Engine:
+    def _make_engine(self, assembly: Assembly, seed: int) -> Engine:
         return MujocoEngine(assembly)
 
 

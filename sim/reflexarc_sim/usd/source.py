@@ -19,7 +19,7 @@ from reflexarc.core.errors import ModelError
 from reflexarc.core.plant import ContactClass
 from reflexarc.core.types import FIXED_FRAME, Array
 from reflexarc.robots import BaseRobot
-from reflexarc_sim.plants import make_arm_plant, make_plant, make_walker_plant
+from reflexarc_sim.plants import make_arm_plant, make_walker_plant
 from reflexarc_sim.scenario import Scenario
 from reflexarc_sim.usd.frames import IDENTITY, Pose, about
 
@@ -133,8 +133,8 @@ def check_finite(model: mujoco.MjModel) -> None:
 def _mobile(scenario: Scenario, seed: int) -> Source:
     from reflexarc_sim.mujoco_plant import MujocoPlant  # noqa: PLC0415 - a plant's engine is loaded only when it is used
 
-    plant = make_plant(scenario)
-    assert isinstance(plant, MujocoPlant)
+    # Whatever plant the scenario asks for: a stage is made of MuJoCo's model.
+    plant = MujocoPlant(scenario)
     plant.reset(seed)
     assembly, data = plant.physics
     model = assembly.model

@@ -116,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     from reflexarc.cli._request import asked_scenario, make_request  # noqa: PLC0415
     from reflexarc.cli._walker import Quadruped  # noqa: PLC0415
     from reflexarc.report.comparison import column_figures, combine, comparisons  # noqa: PLC0415
+    from reflexarc_sim.plants import require_plant  # noqa: PLC0415
 
     scenario = asked_scenario(args)
     for robot in (ArmInContact(), Quadruped()):
@@ -123,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
             return run_joints(args, robot, scenario)
     if scenario.fleet.robots:
         return run_fleets(args, scenario)
+    require_plant(scenario)
     request = make_request(args, scenario)
     keep = request.keep
     out = request.out if keep else Path(tempfile.mkdtemp(prefix="reflexarc-"))
