@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("newton", reason="needs Newton (pip install 'reflexarc[newton]')")
 pytest.importorskip("mujoco_warp", reason="needs MuJoCo Warp (pip install 'reflexarc[newton]')")
 pytest.importorskip("newton_usd_schemas", reason="needs pip install 'reflexarc[newton]'")
+pytest.importorskip("pxr", reason="needs OpenUSD (pip install 'reflexarc[newton]')")
 
 from reflexarc_sim.newton_plant.plant import NewtonPlant
 

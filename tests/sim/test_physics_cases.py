@@ -17,6 +17,7 @@ from scipy.special import ellipk
 pytest.importorskip("newton", reason="needs Newton (pip install 'reflexarc[newton]')")
 pytest.importorskip("mujoco_warp", reason="needs MuJoCo Warp (pip install 'reflexarc[newton]')")
 pytest.importorskip("newton_usd_schemas", reason="needs pip install 'reflexarc[newton]'")
+pytest.importorskip("pxr", reason="needs OpenUSD (pip install 'reflexarc[newton]')")
 
 from reflexarc.core.plant import ContactClass
 from reflexarc_sim.mujoco_plant.engine import MujocoEngine
