@@ -89,7 +89,7 @@ def walker_tables(part: dict[str, Any]) -> list[str]:
     table = part["table"]
     methods = tuple(table)
     cases = tuple(table[methods[0]])
-    seeds = len({row["seed"] for row in part["rows"]})
+    seeds = [len({row["seed"] for row in part["rows"] if row["method"] == method}) for method in methods]
     survival = [
         (case, *(_share(table[method][case].get("survival")) for method in methods)) for case in cases
     ]
@@ -100,13 +100,11 @@ def walker_tables(part: dict[str, Any]) -> list[str]:
                 found = [table[method][name].get(figure) for method in methods]
                 more.append((f"{name}: {figure.replace('_', ' ')}{unit}", *(_interval(x) for x in found)))
     spent = part["iterations"]
-    title = (
-        f"### Walkers: {seeds} seeds, {part['robots']} robots of each case, {spent['method']} iterations each"
-    )
+    title = f"### Walkers: {part['robots']} robots of each case and seed, {spent['method']} iterations each"
     first = [
         (
             str(row["seed"]), f"{row['upright']} of {row['robots']}", f"{row['velocity_rmse']:.3f}",
-            f"{row['yaw_rate_rmse']:.3f}", f"{row['cpu_s']:,.0f}",
+            f"{row['yaw_rate_rmse']:.3f}", f"{row['cpu_s']:,.0f}" if row["cpu_s"] else _NONE,
         )
         for row in part["first"]
     ]  # fmt: skip
@@ -119,7 +117,8 @@ def walker_tables(part: dict[str, Any]) -> list[str]:
     )
     return [
         f"### What walkers begin with: {spent['first']} iterations", "", *_table(head, first), "",
-        title, "", "Share upright after 20 s, mean (95 %) over seeds:", "", *_table(("case", *methods), survival), "",
+        title, "", "Share upright after 20 s, mean (95 %) over seeds:", "",
+        *_table(("case", *methods), [("seeds", *map(str, seeds)), *survival]), "",
         "What else was measured, mean (95 %) over seeds:", "", *_table(("figure", *methods), more), "",
     ]  # fmt: skip
 
