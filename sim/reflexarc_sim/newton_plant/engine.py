@@ -17,11 +17,11 @@ from typing import Any
 import mujoco
 import newton
 import numpy as np
-from pxr import Usd
 
 from reflexarc_sim.mujoco_plant.engine import Partner, Touch, not_finite
 from reflexarc_sim.newton_plant.loading import body_named, compiling, load, match, partners, shape_named
 from reflexarc_sim.usd.source import Source
+from reflexarc_sim.usd.stage import Stage
 
 _WXYZ, _XYZW = [3, 0, 1, 2], [1, 2, 3, 0]
 
@@ -29,7 +29,7 @@ _WXYZ, _XYZW = [3, 0, 1, 2], [1, 2, 3, 0]
 class NewtonEngine:
     """Newton's `SolverMuJoCo` on MuJoCo Warp; `data` mirrors its state, in MuJoCo's coordinates."""
 
-    def __init__(self, stage: Usd.Stage, source: Source, hull: str = "hull", base: str = "base_link"):
+    def __init__(self, stage: Stage, source: Source, hull: str = "hull", base: str = "base_link"):
         """Load a stage that was exported from `source`.
 
         Args:

@@ -25,7 +25,6 @@ import numpy as np
 import warp as wp
 from newton.solvers import SolverMuJoCo
 from newton.usd import SchemaResolverMjc, SchemaResolverNewton, SchemaResolverPhysx
-from pxr import Usd
 
 from reflexarc.core.errors import ModelError
 from reflexarc.core.plant import ContactClass
@@ -33,6 +32,7 @@ from reflexarc_sim.mujoco_plant.engine import Partner
 from reflexarc_sim.usd.read_back import read_bodies, read_joints, read_shapes
 from reflexarc_sim.usd.semantics import labels_of
 from reflexarc_sim.usd.source import Source
+from reflexarc_sim.usd.stage import Stage
 
 HINGE = mujoco.mjtJoint.mjJNT_HINGE.value
 
@@ -71,7 +71,7 @@ class Matched:
     """Newton's bodies on them."""
 
 
-def load(stage: Usd.Stage, **settings: Any) -> Loaded:
+def load(stage: Stage, **settings: Any) -> Loaded:
     """Read a stage into Newton and make its solver.
 
     Args:
@@ -110,7 +110,7 @@ def compiling(text: str = "Newton") -> Any:
         )
 
 
-def match(loaded: Loaded, stage: Usd.Stage, source: Source) -> Matched:
+def match(loaded: Loaded, stage: Stage, source: Source) -> Matched:
     """Find MuJoCo's joints in Newton by the names that the stage carries.
 
     Args:
@@ -157,7 +157,7 @@ def match(loaded: Loaded, stage: Usd.Stage, source: Source) -> Matched:
     return Matched(qpos, dof, joint_q, offset, joint_qd, *rows)
 
 
-def partners(loaded: Loaded, stage: Usd.Stage) -> dict[int, Partner]:
+def partners(loaded: Loaded, stage: Stage) -> dict[int, Partner]:
     """Return what each of Newton's shapes is to the hull, from the stage's labels; the robot's own are left out."""
     at = {label: k for k, label in enumerate(loaded.model.shape_label)}
     kinds = {str(kind): kind for kind in ContactClass}
@@ -173,13 +173,13 @@ def partners(loaded: Loaded, stage: Usd.Stage) -> dict[int, Partner]:
     return found
 
 
-def shape_named(loaded: Loaded, stage: Usd.Stage, name: str) -> int:
+def shape_named(loaded: Loaded, stage: Stage, name: str) -> int:
     """Return Newton's number of the shape that MuJoCo's model calls `name`."""
     path = next(s.path for s in read_shapes(stage) if s.name == name)
     return list(loaded.model.shape_label).index(path)
 
 
-def body_named(loaded: Loaded, stage: Usd.Stage, name: str) -> int:
+def body_named(loaded: Loaded, stage: Stage, name: str) -> int:
     """Return Newton's number of the body that MuJoCo's model calls `name`."""
     path = next(b.path for b in read_bodies(stage) if b.name == name)
     return list(loaded.model.body_label).index(path)

@@ -4,6 +4,8 @@
 # MuJoCo and OpenUSD are compiled modules without stubs:
 # pyright: reportAttributeAccessIssue=false
 
+from typing import TypeAlias
+
 import mujoco
 import numpy as np
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
@@ -13,6 +15,8 @@ from reflexarc_sim.usd.attributes import set_vendor
 from reflexarc_sim.usd.frames import Pose
 from reflexarc_sim.usd.notes import Notes
 
+Stage: TypeAlias = Usd.Stage
+"""OpenUSD's own, for rooms that do not import OpenUSD themselves."""
 WORLD = Sdf.Path("/World")
 PHYSICS = WORLD.AppendChild("Physics")
 
